@@ -2,6 +2,7 @@ package harness
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -18,13 +19,7 @@ const TranscriptEntry = "transcript"
 // These nodes are registered when a spec file imports the package. Without report.Env they do nothing.
 var (
 	_ = ginkgo.ReportBeforeSuite(func(r ginkgo.Report) {
-		var specs []report.Spec
-		for _, s := range r.SpecReports {
-			if s.LeafNodeType.Is(types.NodeTypeIt) {
-				specs = append(specs, describe(s))
-			}
-		}
-		emit(report.Event{Kind: report.KindSuite, Suite: r.SuiteDescription, Specs: specs})
+		emit(report.Event{Kind: report.KindSuite, Suite: r.SuiteDescription, Count: r.PreRunStats.TotalSpecs})
 	})
 	_ = ginkgo.ReportBeforeEach(func(s ginkgo.SpecReport) {
 		spec := describe(s)
@@ -36,13 +31,19 @@ var (
 	})
 	_ = ginkgo.ReportAfterSuite("kubekata", func(r ginkgo.Report) {
 		var outside []string
+		var specs []report.Spec
 		for _, s := range r.SpecReports {
-			if !s.LeafNodeType.Is(types.NodeTypeIt) && s.Failed() {
+			switch {
+			case s.LeafNodeType.Is(types.NodeTypeIt):
+				spec := describe(s)
+				spec.State = report.State(s.State.String())
+				specs = append(specs, spec)
+			case s.Failed():
 				outside = append(outside, s.LeafNodeType.String()+": "+s.Failure.Message)
 			}
 		}
 		outside = append(outside, r.SpecialSuiteFailureReasons...)
-		emit(report.Event{Kind: report.KindEnd, Passed: r.SuiteSucceeded, Message: strings.Join(outside, "\n")})
+		emit(report.Event{Kind: report.KindEnd, Specs: specs, Passed: r.SuiteSucceeded, Message: strings.Join(outside, "\n")})
 	})
 )
 
@@ -60,7 +61,7 @@ func describe(s ginkgo.SpecReport) report.Spec {
 		Text:   s.FullText(),
 		Path:   append(append([]string{}, s.ContainerHierarchyTexts...), s.LeafNodeText),
 		Labels: s.Labels(),
-		File:   relative(s.LeafNodeLocation.FileName),
+		File:   report.Relative(s.LeafNodeLocation.FileName),
 		Line:   s.LeafNodeLocation.LineNumber,
 	}
 }
@@ -81,28 +82,34 @@ func verdict(s ginkgo.SpecReport) report.Spec {
 	return spec
 }
 
+// pointer is the address in Gomega's "<*errors.errorString | 0xc000012345>", which says nothing and differs in each run.
+var pointer = regexp.MustCompile(` \| 0x[0-9a-f]+`)
+
+// tidy removes addresses, and the second copy of an error's text, which Gomega prints before the value that it formats.
+func tidy(message string) string {
+	lines := strings.Split(pointer.ReplaceAllString(message, ""), "\n")
+	kept := lines[:0]
+	for i, l := range lines {
+		if i >= 2 && l == lines[i-1] && strings.HasSuffix(lines[i-2], ">:") {
+			continue
+		}
+		kept = append(kept, l)
+	}
+	return strings.Join(kept, "\n")
+}
+
 func failure(f types.Failure) *report.Failure {
 	out := &report.Failure{
-		Message: f.Message,
-		File:    relative(f.Location.FileName),
+		Message: tidy(f.Message),
+		File:    report.Relative(f.Location.FileName),
 		Line:    f.Location.LineNumber,
 		Panic:   f.ForwardedPanic,
-		Stack:   workbookFrames(f.Location.FullStackTrace),
+		Stack:   report.Frames(f.Location.FullStackTrace),
 	}
 	if f.ForwardedPanic != "" && len(out.Stack) > 0 {
 		out.File, out.Line = splitPlace(out.Stack[0])
 	}
 	return out
-}
-
-// relative returns the path from katas/ on where there is one.
-func relative(file string) string {
-	for _, dir := range []string{"/katas/stage", "/solutions/stage"} {
-		if i := strings.Index(file, dir); i >= 0 {
-			return file[i+1:]
-		}
-	}
-	return file
 }
 
 // splitPlace splits "file:line function".

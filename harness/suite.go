@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
@@ -18,24 +19,34 @@ import (
 	"github.com/kubekata/kubekata/harness/report"
 )
 
+// BoundEnv overrides how long an It may take, as a Go duration: more for a very slow machine.
+const BoundEnv = "KUBEKATA_BOUND"
+
 // Bounds of a node, after which its spec fails. They are far above what a spec needs (the slowest takes a few
 // seconds), because a laptop that compiles in the background must not turn a right answer red.
 const (
 	nodeBound  = 30 * time.Second
-	suiteBound = 2 * time.Minute // BeforeSuite and AfterSuite, which may start a control plane
+	suiteBound = 2 * time.Minute // set-up and clean-up, which may start a control plane
 	nodeGrace  = 3 * time.Second // from the end of the node's context to its abandonment
 )
 
 // RunSpecs runs the package's specs, as ginkgo.RunSpecs does. Call it once, from the package's only Test function.
 //
-// Each node of the suite (It, BeforeEach, …) gets a context that ends after 30 seconds; its spec then fails, and the
-// next ones go on. A node that does not even return then cannot be stopped from outside in Go: its spec fails with
+// Each spec gets a context that ends after 30 seconds (see [BoundEnv]); it then fails, and the
+// next ones go on. A spec that does not even return then cannot be stopped from outside in Go: it fails with
 // the place in the learner's code where it hangs, and the rest of the suite is not run.
 func RunSpecs(t *testing.T, description string) bool {
 	t.Helper()
 	gomega.RegisterFailHandler(ginkgo.Fail)
-	// A whole Pod in a failure message buries the sentence before it.
+	// A whole Pod in a failure message buries the sentence before it, and so do an error's unexported fields.
 	format.MaxLength = 2000
+	format.RegisterCustomFormatter(func(value any) (string, bool) {
+		err, ok := value.(error)
+		if !ok || isNil(value) {
+			return "", false
+		}
+		return err.Error(), true
+	})
 	gomega.SetDefaultEventuallyTimeout(10 * time.Second)
 	gomega.SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	gomega.SetDefaultConsistentlyDuration(500 * time.Millisecond)
@@ -56,10 +67,10 @@ func RunSpecs(t *testing.T, description string) bool {
 // bounded is the AroundNode of every suite.
 func bounded(ctx context.Context, body func(context.Context)) {
 	bound := nodeBound
-	switch ginkgo.CurrentSpecReport().LeafNodeType {
-	case types.NodeTypeIt:
-	default:
+	if ginkgo.CurrentSpecReport().LeafNodeType != types.NodeTypeIt {
 		bound = suiteBound
+	} else if d, err := time.ParseDuration(os.Getenv(BoundEnv)); err == nil && d > 0 {
+		bound = d
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, fmt.Errorf("the spec did not end within %v", bound))
 	defer cancel()
@@ -104,7 +115,7 @@ func hungMessage(bound time.Duration) string {
 func hungAt(stacks string) []string {
 	var at []string
 	for goroutine := range strings.SplitSeq(stacks, "\n\n") {
-		for _, f := range workbookFrames(goroutine) {
+		for _, f := range report.Frames(goroutine) {
 			if !strings.Contains(f, "_test.go:") {
 				at = append(at, f)
 				break
@@ -112,4 +123,10 @@ func hungAt(stacks string) []string {
 		}
 	}
 	return at
+}
+
+// isNil reports whether an interface holds a nil pointer, of which Error may not be called.
+func isNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }

@@ -27,7 +27,7 @@ const prefix = "::kubekata::"
 
 // Kinds of events, in the order in which a run emits them.
 const (
-	KindSuite = "suite" // the list of all specs, before the first runs
+	KindSuite = "suite" // how many specs there are, before the first runs
 	KindStart = "start" // a spec begins
 	KindSpec  = "spec"  // a spec has ended
 	KindEnd   = "end"   // the suite has ended: without it the process died
@@ -46,7 +46,7 @@ const (
 	Pending     State = "pending"
 	Interrupted State = "interrupted"
 	Aborted     State = "aborted"
-	// NotRun is set by the runner for a spec that was announced and never reported.
+	// NotRun is set by the runner for a spec that the suite counted and never reported.
 	NotRun State = "notrun"
 )
 
@@ -54,7 +54,9 @@ const (
 type Event struct {
 	Kind  string `json:"kind"`
 	Suite string `json:"suite,omitempty"`
-	// Specs is set for KindSuite: every spec that the package defines, in the order of the source.
+	// Count is set for KindSuite: how many specs the package defines.
+	Count int `json:"count,omitempty"`
+	// Specs is set for KindEnd: every spec that the package defines with its state, also those that did not run.
 	Specs []Spec `json:"specs,omitempty"`
 	// Spec is set for KindStart (text only) and KindSpec.
 	Spec *Spec `json:"spec,omitempty"`

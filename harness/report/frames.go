@@ -1,13 +1,13 @@
-package harness
+package report
 
 import (
 	"path/filepath"
 	"strings"
 )
 
-// workbookFrames returns "file:line function" for the frames of a goroutine's stack that stand in a kata's folder,
+// Frames returns "file:line function" for the frames of one goroutine's stack that stand in a kata's folder,
 // innermost first. Files are relative to the workbook.
-func workbookFrames(stack string) []string {
+func Frames(stack string) []string {
 	lines := strings.Split(stack, "\n")
 	var frames []string
 	for i := 1; i < len(lines); i++ {
@@ -49,4 +49,15 @@ func function(line string) string {
 		line = line[:i]
 	}
 	return line
+}
+
+// Relative returns the path of a source file from katas/ (or solutions/) on, where there is such a part.
+func Relative(file string) string {
+	file = filepath.ToSlash(file)
+	for _, dir := range []string{"/katas/stage", "/solutions/stage"} {
+		if i := strings.Index(file, dir); i >= 0 {
+			return file[i+1:]
+		}
+	}
+	return file
 }

@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubekata/kubekata/harness/progress"
+	"github.com/kubekata/kubekata/harness/report"
+	"github.com/kubekata/kubekata/harness/runner"
+	"github.com/kubekata/kubekata/harness/workbook"
+)
+
+// board prints one line a kata, in the workbook's order, as soon as the verdicts before it are there.
+type board struct {
+	ui      *ui
+	w       *workbook.Workbook
+	katas   []workbook.Kata
+	name    int // the width of the longest name
+	pending map[string]runner.Result
+	next    int
+}
+
+func newBoard(u *ui, w *workbook.Workbook, katas []workbook.Kata) *board {
+	b := &board{ui: u, w: w, katas: katas, pending: map[string]runner.Result{}}
+	for _, k := range katas {
+		b.name = max(b.name, len(k.Slug()))
+	}
+	return b
+}
+
+// waiting says what has no verdict yet.
+func (b *board) waiting() string {
+	var names []string
+	for _, k := range b.katas[b.next:] {
+		if _, ok := b.pending[k.ID()]; !ok {
+			names = append(names, k.Slug())
+		}
+	}
+	return "running " + strings.Join(names, ", ")
+}
+
+func (b *board) add(r runner.Result) {
+	b.pending[r.Kata] = r
+	for b.next < len(b.katas) {
+		k := b.katas[b.next]
+		r, ok := b.pending[k.ID()]
+		if !ok {
+			return
+		}
+		if b.next == 0 || b.katas[b.next-1].Stage != k.Stage {
+			if b.next > 0 {
+				b.ui.line("")
+			}
+			b.ui.line("%s", b.ui.bold.Render(b.w.StageTitle(k.Stage)))
+		}
+		b.row(r)
+		b.next++
+	}
+}
+
+func (b *board) row(r runner.Result) {
+	u := b.ui
+	mark, word := u.red.Render("✗"), u.red.Render("red   ")
+	switch r.State {
+	case runner.Green:
+		mark, word = u.green.Render("✓"), u.green.Render("green ")
+	case runner.Broken:
+		mark, word = u.yellow.Render("!"), u.yellow.Render("broken")
+	}
+	specs := "  –  "
+	if r.Total > 0 {
+		specs = fmt.Sprintf("%2d/%-2d", r.Green, r.Total)
+	}
+	note := r.Title
+	if r.Problem != nil {
+		note = r.Problem.Summary
+	}
+	if len(r.Changed) > 0 {
+		note += u.yellow.Render(" · specs changed")
+	}
+	u.line("  %s %-*s  %s  %s  %s", mark, b.name, r.K.Slug(), specs, word, note)
+}
+
+// finish prints what follows the lines: the first red spec opened, the score, the next command.
+func (b *board) finish(results []runner.Result, updated progress.Updated, sum runReport) {
+	u := b.ui
+	if updated.Kept != "" {
+		u.line("")
+		u.line("%s could not be read and was rebuilt; the old one is %s", progress.File, relTo(b.w.Root, updated.Kept))
+	}
+	for i := range results {
+		if results[i].State != runner.Green && (results[i].Problem == nil || results[i].Problem.Kind != runner.Stray) {
+			b.open(&results[i])
+			break
+		}
+	}
+	u.line("")
+	for _, c := range updated.Changes {
+		switch {
+		case c.FirstGreen:
+			u.line("%s %s is green for the first time: make compare KATA=%s shows the reference", u.green.Render("★"), c.Kata, nameOf(c.Kata))
+		case c.Is == progress.RedAgain:
+			u.line("%s %s was green and is red again: git diff shows what changed", u.yellow.Render("↓"), c.Kata)
+		}
+	}
+	verdict := fmt.Sprintf("%d of %d katas green, %d of %d specs", sum.Green, sum.Total, sum.SpecsGreen, sum.SpecsTotal)
+	if sum.Green == sum.Total {
+		verdict = u.green.Render(verdict)
+	}
+	u.line("%s", u.bold.Render(verdict))
+}
+
+func nameOf(id string) string {
+	slug := id[strings.LastIndexByte(id, '/')+1:]
+	_, name, _ := strings.Cut(slug, "-")
+	return name
+}
+
+// open shows the first thing that is wrong with a kata, and the commands to go on with.
+func (b *board) open(r *runner.Result) {
+	u := b.ui
+	u.line("")
+	if r.Problem != nil && (r.State == runner.Broken || r.Problem.Kind == runner.Race || r.Problem.Kind == runner.NotRun) {
+		u.line("%s %s", u.red.Render("▌"), u.bold.Render(r.Kata))
+		u.block("  ", []string{r.Problem.Summary})
+		u.block("    ", r.Problem.Detail)
+		if r.Problem.Hint != "" {
+			u.block("  ", []string{"→ " + r.Problem.Hint})
+		}
+		return
+	}
+	s := r.FirstRed()
+	if s == nil {
+		return
+	}
+	u.line("%s %s · %s", u.red.Render("▌"), u.bold.Render(r.Kata), s.Text)
+	b.failure(s)
+	b.transcript(s)
+	u.line("")
+	u.line("next  edit %s, then:", strings.Join(learnerFiles(r.K), ", "))
+	u.line("      %s", u.bold.Render(fmt.Sprintf("make kata STAGE=%d KATA=%s", r.Stage, r.Name)))
+	u.line("      %s", u.faint.Render(fmt.Sprintf("lesson: %s/README.md · stuck? make hint STAGE=%d KATA=%s", r.K.Rel(), r.Stage, r.Name)))
+}
+
+func (b *board) failure(s *report.Spec) {
+	u := b.ui
+	if s.Failure == nil {
+		u.line("    this spec did not run (%s)", s.State)
+		return
+	}
+	f := s.Failure
+	u.line("")
+	if f.Panic != "" {
+		u.block("    ", []string{"panic: " + f.Panic})
+		for _, at := range f.Stack {
+			u.line("      at %s", at)
+		}
+	} else {
+		u.block("    ", strings.Split(strings.TrimRight(f.Message, "\n"), "\n"))
+	}
+	if f.File != "" {
+		u.line("    %s", u.faint.Render(fmt.Sprintf("%s:%d", f.File, f.Line)))
+	}
+}
+
+func (b *board) transcript(s *report.Spec) {
+	if len(s.Transcript) == 0 {
+		return
+	}
+	b.ui.line("")
+	b.ui.line("    what your code asked the API server:")
+	b.ui.block("      ", s.Transcript)
+}
+
+// learnerFiles returns the paths of the files to edit.
+func learnerFiles(k workbook.Kata) []string {
+	files, err := k.LearnerFiles()
+	if err != nil {
+		return []string{k.Rel()}
+	}
+	for i, f := range files {
+		files[i] = k.Rel() + "/" + f
+	}
+	return files
+}

@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubekata/kubekata/harness/check"
+	"github.com/kubekata/kubekata/harness/generate"
+	"github.com/kubekata/kubekata/harness/mutant"
+	"github.com/kubekata/kubekata/harness/verify"
+)
+
+func (a *App) generateCommand() *cobra.Command {
+	var s selection
+	var checkOnly bool
+	c := &cobra.Command{
+		Use:   "generate",
+		Short: "Write the stubs in katas/ from solutions/",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return a.generate(s, checkOnly) },
+	}
+	s.flags(c)
+	c.Flags().BoolVar(&checkOnly, "check", false, "write nothing; fail when a stub is not what its solution generates")
+	return c
+}
+
+func (a *App) generate(s selection, checkOnly bool) error {
+	_, katas, err := a.choose(s)
+	if err != nil {
+		return err
+	}
+	drifted, done := 0, 0
+	for _, k := range katas {
+		if !k.HasSolution() {
+			continue
+		}
+		done++
+		if checkOnly {
+			files, err := generate.Drift(k)
+			if err != nil {
+				return err
+			}
+			for _, f := range files {
+				a.ui.line("%s: not what its solution generates", f)
+			}
+			drifted += len(files)
+			continue
+		}
+		changed, kept, err := generate.Kata(k, a.Now())
+		if err != nil {
+			return err
+		}
+		for _, f := range changed {
+			a.ui.line("wrote %s", f)
+		}
+		for _, f := range kept {
+			a.ui.line("the old file is kept as %s", f)
+		}
+	}
+	if drifted > 0 {
+		return withHint(fmt.Errorf("%d generated files have drifted", drifted), "make generate, and commit what it writes")
+	}
+	if checkOnly {
+		a.ui.line("generate: %d katas, no drift", done)
+	}
+	return nil
+}
+
+func (a *App) verifyCommand() *cobra.Command {
+	var s selection
+	var asJSON, race bool
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove that every stub is red for the right reason and every solution green",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.verify(c.Context(), s, race, asJSON) },
+	}
+	s.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print the verdicts as JSON")
+	c.Flags().BoolVar(&race, "race", false, "run the solutions under the race detector")
+	return c
+}
+
+func (a *App) verify(ctx context.Context, s selection, race, asJSON bool) error {
+	w, katas, err := a.choose(s)
+	if err != nil {
+		return err
+	}
+	if err := a.prepare(ctx, w, katas); err != nil {
+		return err
+	}
+	phase := "stubs"
+	_, clear := a.ui.status(func() string { return fmt.Sprintf("verifying the %s of %d katas", phase, len(katas)) })
+	verdicts, err := verify.Run(ctx, verify.Options{Workbook: w, Katas: katas, Dir: scratch(w, "verify"), Race: race})
+	clear()
+	if err != nil {
+		return explainGo(err)
+	}
+	specs, wrong := 0, 0
+	for _, v := range verdicts {
+		specs += v.Specs
+		if len(v.Problems) > 0 {
+			wrong++
+		}
+	}
+	if asJSON {
+		err = a.printJSON(map[string]any{"katas": verdicts, "specs": specs, "wrong": wrong})
+	} else {
+		a.showVerdicts(verdicts)
+		if wrong == 0 {
+			a.ui.line("verify: %d katas, %d specs: stubs red, solutions green", len(verdicts), specs)
+		} else {
+			a.ui.line("verify: %d of %d katas are not as they must be", wrong, len(verdicts))
+		}
+	}
+	if err == nil && wrong > 0 {
+		return errRed
+	}
+	return err
+}
+
+func (a *App) showVerdicts(verdicts []verify.Verdict) {
+	for _, v := range verdicts {
+		if len(v.Problems) == 0 {
+			a.ui.line("%s %s  %d specs, red on the stub in %.1f s", a.ui.green.Render("✓"), v.Kata, v.Specs, v.StubSeconds)
+			continue
+		}
+		a.ui.line("%s %s", a.ui.red.Render("✗"), v.Kata)
+		for _, p := range v.Problems {
+			a.ui.block("    ", strings.Split(p, "\n"))
+		}
+	}
+}
+
+func (a *App) mutantsCommand() *cobra.Command {
+	var s selection
+	var asJSON, full bool
+	workers := runtime.NumCPU()
+	c := &cobra.Command{
+		Use:   "mutants",
+		Short: "Prove that the specs catch every wrong solution of mutants.yaml",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.mutants(c.Context(), s, full, workers, asJSON) },
+	}
+	s.flags(c)
+	c.Flags().BoolVar(&asJSON, "json", false, "print the verdicts as JSON")
+	c.Flags().BoolVar(&full, "full", false, "run every spec on each mutant, and list all that turn red")
+	c.Flags().IntVar(&workers, "workers", workers, "mutants to test at once")
+	return c
+}
+
+func (a *App) mutants(ctx context.Context, s selection, full bool, workers int, asJSON bool) error {
+	w, katas, err := a.choose(s)
+	if err != nil {
+		return err
+	}
+	if err := a.prepare(ctx, w, katas); err != nil {
+		return err
+	}
+	o := mutant.Options{Workbook: w, Katas: katas, Dir: scratch(w, "mutants"), Full: full, Workers: workers}
+	done := 0
+	pause, clear := a.ui.status(func() string { return fmt.Sprintf("%d mutants tested", done) })
+	if !asJSON {
+		o.Done = func(v mutant.Verdict) { pause(func() { done++; a.showMutant(v) }) }
+	}
+	verdicts, err := mutant.Run(ctx, o)
+	clear()
+	if err != nil {
+		return explainGo(err)
+	}
+	caught := 0
+	for _, v := range verdicts {
+		if v.Caught {
+			caught++
+		}
+	}
+	if asJSON {
+		err = a.printJSON(map[string]any{"mutants": verdicts, "caught": caught, "total": len(verdicts)})
+	} else {
+		a.ui.line("mutants: %d of %d caught", caught, len(verdicts))
+	}
+	if err == nil && caught < len(verdicts) {
+		return errRed
+	}
+	if err == nil && len(verdicts) == 0 {
+		return fmt.Errorf("no mutants at all: nothing has been proved")
+	}
+	return err
+}
+
+func (a *App) showMutant(v mutant.Verdict) {
+	if v.Caught {
+		a.ui.line("%s %s  %s", a.ui.green.Render("✓"), v.Kata, v.Mutant)
+		for _, red := range v.Red {
+			if red != v.Spec {
+				a.ui.line("    also %q", red)
+			}
+		}
+		return
+	}
+	a.ui.line("%s %s  %s: %s", a.ui.red.Render("✗"), v.Kata, v.Mutant, v.Mistake)
+	a.ui.block("    ", strings.Split(v.Reason, "\n"))
+}
+
+func (a *App) checkCommand() *cobra.Command {
+	var s selection
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Check that every kata has what a kata must have",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return a.check(s) },
+	}
+	s.flags(c)
+	return c
+}
+
+func (a *App) check(s selection) error {
+	_, katas, err := a.choose(s)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, k := range katas {
+		for _, f := range check.Kata(k) {
+			a.ui.block("", strings.Split(f, "\n"))
+			total++
+		}
+	}
+	if total > 0 {
+		return fmt.Errorf("%d findings in %d katas", total, len(katas))
+	}
+	a.ui.line("check: %d katas, no findings", len(katas))
+	return nil
+}

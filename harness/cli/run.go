@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubekata/kubekata/harness/junit"
+	"github.com/kubekata/kubekata/harness/progress"
+	"github.com/kubekata/kubekata/harness/runner"
+	"github.com/kubekata/kubekata/harness/workbook"
+)
+
+type runOptions struct {
+	selection
+	race  bool
+	json  bool
+	junit string
+}
+
+func (a *App) runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the specs of a stage or a kata on your code, and keep the score (make kata)",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.runKatas(c.Context(), o) },
+	}
+	o.flags(c)
+	c.Flags().BoolVar(&o.race, "race", false, "with Go's race detector")
+	c.Flags().BoolVar(&o.json, "json", false, "print the results as JSON")
+	c.Flags().StringVar(&o.junit, "junit", "", "write the results to this file as JUnit XML")
+	return c
+}
+
+// runReport is what --json prints.
+type runReport struct {
+	Katas      []runner.Result `json:"katas"`
+	Green      int             `json:"green"`
+	Total      int             `json:"total"`
+	SpecsGreen int             `json:"specsGreen"`
+	SpecsTotal int             `json:"specsTotal"`
+}
+
+func (a *App) runKatas(ctx context.Context, o runOptions) error {
+	w, katas, err := a.choose(o.selection)
+	if err != nil {
+		return err
+	}
+	if err := a.prepare(ctx, w, katas); err != nil {
+		return err
+	}
+	b := newBoard(a.ui, w, katas)
+	if o.json {
+		b = nil
+	}
+	results, err := a.judge(ctx, runner.Options{Workbook: w, Katas: katas, Race: o.race}, b)
+	if err != nil {
+		return explainGo(err)
+	}
+	if o.junit != "" {
+		if err := junit.Write(o.junit, results); err != nil {
+			return err
+		}
+	}
+	all, err := w.Katas()
+	if err != nil {
+		return err
+	}
+	updated, err := progress.Update(w, all, results, a.Now())
+	if err != nil {
+		return err
+	}
+	sum := summarise(results)
+	if o.json {
+		if err := a.printJSON(sum); err != nil {
+			return err
+		}
+	} else {
+		b.finish(results, updated, sum)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if sum.Green != sum.Total || sum.Total == 0 {
+		return errRed
+	}
+	return nil
+}
+
+// judge runs the specs while the board shows the verdicts as they come. b is nil for no board.
+func (a *App) judge(ctx context.Context, o runner.Options, b *board) ([]runner.Result, error) {
+	if b == nil {
+		return runner.Run(ctx, o)
+	}
+	pause, clear := a.ui.status(b.waiting)
+	o.Done = func(r runner.Result) { pause(func() { b.add(r) }) }
+	results, err := runner.Run(ctx, o)
+	clear()
+	return results, err
+}
+
+func summarise(results []runner.Result) runReport {
+	sum := runReport{Katas: results}
+	for _, r := range results {
+		if r.Problem == nil || r.Problem.Kind != runner.Stray {
+			sum.Total++
+		}
+		if r.State == runner.Green {
+			sum.Green++
+		}
+		sum.SpecsGreen += r.Green
+		sum.SpecsTotal += r.Total
+	}
+	return sum
+}
+
+func (a *App) printJSON(v any) error {
+	enc := json.NewEncoder(a.Out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// explainGo adds what to do to an error of the go command itself.
+func explainGo(err error) error {
+	var goErr *runner.GoError
+	if !errors.As(err, &goErr) {
+		return err
+	}
+	out := goErr.Output
+	switch {
+	case strings.Contains(out, "dial tcp"), strings.Contains(out, "no such host"), strings.Contains(out, "proxyconnect"), strings.Contains(out, "i/o timeout"):
+		return withHint(err, "modules cannot be downloaded: check the network and `go env GOPROXY`, then run it again; what is there is kept")
+	case strings.Contains(out, "no space left"):
+		return withHint(err, "the disk is full: free some space (`go env GOCACHE GOMODCACHE` are the large folders)")
+	case strings.Contains(out, "go.mod"), strings.Contains(out, "go mod tidy"):
+		return withHint(err, "git diff go.mod go.sum; git checkout -- go.mod go.sum brings them back")
+	}
+	return withHint(err, "make doctor")
+}
+
+// needs reads from the spec files which control plane the katas use.
+func needs(katas []workbook.Kata) (api, lab bool, err error) {
+	for _, k := range katas {
+		if k.Missing() {
+			continue
+		}
+		files, err := k.Files()
+		if err != nil {
+			return false, false, err
+		}
+		for _, rel := range files {
+			if !strings.HasSuffix(rel, "_test.go") {
+				continue
+			}
+			data, err := os.ReadFile(filepath.Join(k.Dir(), filepath.FromSlash(rel)))
+			if err != nil {
+				return false, false, fmt.Errorf("read %s/%s: %w", k.Rel(), rel, err)
+			}
+			api = api || strings.Contains(string(data), "cluster.API(")
+			lab = lab || strings.Contains(string(data), "cluster.Lab(")
+		}
+	}
+	return api, lab, nil
+}

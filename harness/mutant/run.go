@@ -1,0 +1,163 @@
+package mutant
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/kubekata/kubekata/harness/overlay"
+	"github.com/kubekata/kubekata/harness/report"
+	"github.com/kubekata/kubekata/harness/runner"
+	"github.com/kubekata/kubekata/harness/workbook"
+)
+
+// Verdict is what the specs made of a mutant.
+type Verdict struct {
+	Kata    string `json:"kata"`
+	Mutant  string `json:"mutant"`
+	Mistake string `json:"mistake"`
+	Spec    string `json:"spec"`
+	Caught  bool   `json:"caught"`
+	// Reason says why it was not caught: it survived, does not compile, or names a spec that does not exist.
+	Reason string `json:"reason,omitempty"`
+	// Red are the specs that it turned red: all of them in a full run, else at most the one it names.
+	Red     []string `json:"red,omitempty"`
+	Seconds float64  `json:"seconds"`
+}
+
+// Options says which mutants to run and how.
+type Options struct {
+	Workbook *workbook.Workbook
+	Katas    []workbook.Kata
+	// Dir is where changed files are kept; a stable one serves go's cache.
+	Dir string
+	// Full runs every spec on each mutant, not just the one that it names.
+	Full bool
+	// Workers is how many mutants are tested at once.
+	Workers int
+	// Done is called with each verdict, from one goroutine at a time. May be nil.
+	Done func(Verdict)
+}
+
+type job struct {
+	kata   workbook.Kata
+	mutant Mutant
+	slot   int
+}
+
+// Run tests the mutants of the katas and returns the verdicts in order. The error says that a list of mutants is
+// wrong, or that go could not run; it is not a survivor's.
+func Run(ctx context.Context, o Options) ([]Verdict, error) {
+	var jobs []job
+	for _, k := range o.Katas {
+		mutants, err := Load(k)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range mutants {
+			jobs = append(jobs, job{kata: k, mutant: m, slot: len(jobs)})
+		}
+	}
+	verdicts := make([]Verdict, len(jobs))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	queue := make(chan job)
+	var workers sync.WaitGroup
+	var report sync.Mutex
+	for range max(1, o.Workers) {
+		workers.Go(func() {
+			for j := range queue {
+				v, err := o.test(ctx, j)
+				if err != nil {
+					cancel(err)
+					continue
+				}
+				verdicts[j.slot] = v
+				if o.Done != nil {
+					report.Lock()
+					o.Done(v)
+					report.Unlock()
+				}
+			}
+		})
+	}
+	for _, j := range jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		queue <- j
+	}
+	close(queue)
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return verdicts, nil
+}
+
+// test runs the specs against one mutant.
+func (o Options) test(ctx context.Context, j job) (Verdict, error) {
+	v := Verdict{Kata: j.kata.ID(), Mutant: j.mutant.Name, Mistake: j.mutant.Mistake, Spec: j.mutant.Spec}
+	contents, err := j.mutant.Apply(j.kata)
+	if err != nil {
+		v.Reason = err.Error()
+		return v, nil
+	}
+	over := overlay.New(filepath.Join(o.Dir, strings.ReplaceAll(j.kata.ID(), "/", "-")+"-"+j.mutant.Name))
+	if err := over.Mutant(j.kata, "mutant", contents); err != nil {
+		return v, err
+	}
+	file, err := over.File("overlay.json")
+	if err != nil {
+		return v, err
+	}
+	opts := runner.Options{Workbook: o.Workbook, Katas: []workbook.Kata{j.kata}, Overlay: file}
+	if !o.Full {
+		opts.Focus = j.mutant.Spec
+	}
+	results, err := runner.Run(ctx, opts)
+	if err != nil {
+		return v, fmt.Errorf("mutant %s of %s: %w", j.mutant.Name, j.kata.ID(), err)
+	}
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
+	v.judge(results[0])
+	return v, nil
+}
+
+// judge decides whether the spec that the mutant names has caught it. Only a spec that ran and failed counts: a mutant
+// that does not compile, or that keeps the suite from starting, proves nothing about the specs.
+func (v *Verdict) judge(r runner.Result) {
+	v.Seconds = r.Seconds
+	var named *report.Spec
+	for i, s := range r.Specs {
+		if s.State != report.Passed && s.State != report.Skipped && s.State != report.NotRun && s.State != report.Pending {
+			v.Red = append(v.Red, s.Text)
+		}
+		if s.Text == v.Spec {
+			named = &r.Specs[i]
+		}
+	}
+	died := r.Problem != nil && (r.Problem.Kind == runner.Panic || r.Problem.Kind == runner.Hung || r.Problem.Kind == runner.Exit)
+	switch {
+	case r.Problem != nil && (r.Problem.Kind == runner.Compile || r.Problem.Kind == runner.Setup):
+		v.Reason = "it does not compile: " + strings.Join(append([]string{r.Problem.Summary}, r.Problem.Detail...), "\n")
+	case named == nil && r.Problem != nil && r.Problem.Kind != runner.NotRun:
+		v.Reason = r.Problem.Summary
+	case named == nil:
+		v.Reason = fmt.Sprintf("no spec has the text %q", v.Spec)
+	case named.State == report.Failed, named.State == report.Panicked, named.State == report.TimedOut, named.State == report.Aborted:
+		v.Caught = true
+	case named.State == report.Interrupted && died:
+		v.Caught = true // it took the process down with it, and the runner says so to the learner
+	case r.Problem != nil && r.Problem.Kind != runner.NotRun:
+		v.Reason = r.Problem.Summary
+	case len(v.Red) > 0:
+		v.Reason = fmt.Sprintf("%q lets it pass (%q caught it)", v.Spec, v.Red[0])
+	default:
+		v.Reason = fmt.Sprintf("it survives: %q lets it pass", v.Spec)
+	}
+}
