@@ -90,7 +90,7 @@ func tidy(message string) string {
 	lines := strings.Split(pointer.ReplaceAllString(message, ""), "\n")
 	kept := lines[:0]
 	for i, l := range lines {
-		if i >= 2 && l == lines[i-1] && strings.HasSuffix(lines[i-2], ">:") {
+		if i >= 2 && strings.TrimSpace(l) == strings.TrimSpace(lines[i-1]) && strings.HasSuffix(strings.TrimSpace(lines[i-2]), ">:") {
 			continue
 		}
 		kept = append(kept, l)

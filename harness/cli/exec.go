@@ -44,7 +44,7 @@ func (a *App) exec(ctx context.Context, s selection, args []string) error {
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build the program of %s: %w", k.ID(), err)
 	}
-	return a.child(w.Root, []string{"KUBECONFIG=" + state.Kubeconfig}, bin, args...)
+	return a.child(w.Root, state.KubectlEnv(), bin, args...)
 }
 
 // child runs a program on the App's streams until it ends. Ctrl-C reaches it through the terminal; a termination is

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +11,6 @@ import (
 	"github.com/kubekata/kubekata/harness/junit"
 	"github.com/kubekata/kubekata/harness/progress"
 	"github.com/kubekata/kubekata/harness/runner"
-	"github.com/kubekata/kubekata/harness/workbook"
 )
 
 type runOptions struct {
@@ -139,33 +135,10 @@ func explainGo(err error) error {
 		return withHint(err, "modules cannot be downloaded: check the network and `go env GOPROXY`, then run it again; what is there is kept")
 	case strings.Contains(out, "no space left"):
 		return withHint(err, "the disk is full: free some space (`go env GOCACHE GOMODCACHE` are the large folders)")
+	case strings.Contains(out, "-race requires cgo"), strings.Contains(out, "C compiler"):
+		return withHint(err, "the race detector needs a C compiler: install gcc or clang, or run without RACE=1")
 	case strings.Contains(out, "go.mod"), strings.Contains(out, "go mod tidy"):
 		return withHint(err, "git diff go.mod go.sum; git checkout -- go.mod go.sum brings them back")
 	}
 	return withHint(err, "make doctor")
-}
-
-// needs reads from the spec files which control plane the katas use.
-func needs(katas []workbook.Kata) (api, lab bool, err error) {
-	for _, k := range katas {
-		if k.Missing() {
-			continue
-		}
-		files, err := k.Files()
-		if err != nil {
-			return false, false, err
-		}
-		for _, rel := range files {
-			if !strings.HasSuffix(rel, "_test.go") {
-				continue
-			}
-			data, err := os.ReadFile(filepath.Join(k.Dir(), filepath.FromSlash(rel)))
-			if err != nil {
-				return false, false, fmt.Errorf("read %s/%s: %w", k.Rel(), rel, err)
-			}
-			api = api || strings.Contains(string(data), "cluster.API(")
-			lab = lab || strings.Contains(string(data), "cluster.Lab(")
-		}
-	}
-	return api, lab, nil
 }

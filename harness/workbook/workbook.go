@@ -213,3 +213,12 @@ func (w *Workbook) StageTitle(stage int) string {
 	fallback := fmt.Sprintf("Stage %d", stage)
 	return title(filepath.Join(w.Root, "katas", fmt.Sprintf("stage%d", stage), "README.md"), fallback)
 }
+
+// Read returns the text of one of the kata's files, by its path relative to the kata's folder.
+func (k Kata) Read(rel string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(k.Dir(), filepath.FromSlash(rel)))
+	if err != nil {
+		return "", fmt.Errorf("read %s/%s: %w", k.Rel(), rel, err)
+	}
+	return string(data), nil
+}
