@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/kubekata/kubekata/harness/procs"
 )
 
 // Process is a process of the lab.
@@ -24,25 +26,19 @@ var components = []string{"etcd", "kube-apiserver", "kube-controller-manager", "
 // processes returns the lab's processes. A process is the lab's when it was started as the lab's own file, whatever a
 // pidfile says: a pid may long belong to somebody else, and a pidfile may be gone.
 func (h home) processes() ([]Process, error) {
-	all, err := listProcesses()
+	all, err := procs.List()
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
 	bin := filepath.Join(h.cluster(), "bin") + string(filepath.Separator)
 	var ours []Process
 	for _, p := range all {
-		name, ok := strings.CutPrefix(p.argv0, bin)
+		name, ok := strings.CutPrefix(p.Argv0, bin)
 		if ok && slices.Contains(components, name) {
-			ours = append(ours, Process{PID: p.pid, Name: name, ResidentKB: residentKB(p.pid)})
+			ours = append(ours, Process{PID: p.PID, Name: name, ResidentKB: procs.ResidentKB(p.PID)})
 		}
 	}
 	return ours, nil
-}
-
-// rawProcess is a process as the system lists it.
-type rawProcess struct {
-	pid   int
-	argv0 string
 }
 
 // missing returns the components that do not run.

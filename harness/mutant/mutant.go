@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -30,7 +31,8 @@ type Mutant struct {
 	Edits []Edit `json:"edits,omitempty"`
 }
 
-// Edit replaces text that occurs exactly once in a file of the reference.
+// Edit replaces text that occurs exactly once in a file of the reference. In Go, the indentation of each line does not
+// matter: a tab is not allowed where YAML looks for indentation.
 type Edit struct {
 	// File may be left out when the reference has a single file.
 	File    string `json:"file,omitempty"`
@@ -100,13 +102,44 @@ func (m Mutant) Apply(k workbook.Kata) (map[string][]byte, error) {
 		}
 		// A YAML block scalar ends with a newline that the author did not think of.
 		find, replacement := []byte(strings.TrimRight(e.Find, "\n")), []byte(strings.TrimRight(e.Replace, "\n"))
-		switch n := bytes.Count(src, find); {
+		start, end, n := locate(src, find, filepath.Ext(e.File) == ".go")
+		switch {
 		case n != 1:
 			return nil, fmt.Errorf("mutant %s of %s: the text to find is %d times in %s, not once", m.Name, k.ID(), n, e.File)
 		case bytes.Equal(find, replacement):
 			return nil, fmt.Errorf("mutant %s of %s: it changes nothing", m.Name, k.ID())
 		}
-		out[e.File] = bytes.Replace(src, find, replacement, 1)
+		out[e.File] = slices.Concat(src[:start], replacement, src[end:])
 	}
 	return out, nil
+}
+
+// locate returns where the only occurrence of find begins and ends in src, and how often it occurs.
+func locate(src, find []byte, anyIndent bool) (start, end, n int) {
+	if !anyIndent {
+		start = bytes.Index(src, find)
+		return start, start + len(find), bytes.Count(src, find)
+	}
+	flat, at := flatten(src)
+	find, _ = flatten(find)
+	n = bytes.Count(flat, find)
+	if n != 1 {
+		return 0, 0, n
+	}
+	i := bytes.Index(flat, find)
+	return at[i], at[i+len(find)-1] + 1, 1
+}
+
+// flatten removes the indentation of each line; at holds where each remaining byte stood.
+func flatten(src []byte) (flat []byte, at []int) {
+	indent := true
+	for i, b := range src {
+		if indent && (b == ' ' || b == '\t') {
+			continue
+		}
+		indent = b == '\n'
+		flat = append(flat, b)
+		at = append(at, i)
+	}
+	return flat, at
 }

@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubekata/kubekata/harness/given"
@@ -95,6 +97,10 @@ func specs(out *output) []report.Spec {
 			}
 		}
 	}
+	// Ginkgo shuffles; the learner reads from the top.
+	slices.SortStableFunc(merged, func(a, b report.Spec) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 	for len(merged) < count {
 		merged = append(merged, report.Spec{State: report.NotRun})
 	}

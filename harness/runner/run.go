@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubekata/kubekata/harness/ephemeral"
 	"github.com/kubekata/kubekata/harness/report"
 	"github.com/kubekata/kubekata/harness/workbook"
 )
@@ -64,6 +65,10 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	collect := &collector{packages: packages, builds: map[string][]string{}, o: o}
 	if len(args) > 0 {
 		runErr = collect.goTest(ctx, args)
+		// A test process that died has left its API server.
+		if err := ephemeral.Sweep(); err != nil {
+			return nil, err
+		}
 	}
 	results := make([]Result, len(o.Katas))
 	for i, k := range o.Katas {

@@ -1,4 +1,4 @@
-package lab
+package procs
 
 import (
 	"bytes"
@@ -8,30 +8,30 @@ import (
 	"strings"
 )
 
-// listProcesses reads /proc, because ps is not on every machine. A zombie has no command line and is left out.
-func listProcesses() ([]rawProcess, error) {
+// List reads /proc, because ps is not on every machine. A zombie has no command line and is left out.
+func List() ([]Process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
 	}
-	var all []rawProcess
+	var all []Process
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
 		cmdline, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if err != nil {
-			continue // it has ended, or is another user's
+		if err != nil || len(cmdline) == 0 {
+			continue // it has ended, or belongs to the kernel
 		}
-		argv0, _, _ := bytes.Cut(cmdline, []byte{0})
-		all = append(all, rawProcess{pid, string(argv0)})
+		argv := bytes.Split(bytes.TrimRight(cmdline, "\x00"), []byte{0})
+		all = append(all, Process{PID: pid, Argv0: string(argv[0]), Args: string(bytes.Join(argv, []byte{' '}))})
 	}
 	return all, nil
 }
 
-// residentKB returns the resident memory, 0 when the process has ended.
-func residentKB(pid int) int {
+// ResidentKB returns a process's resident memory, 0 when it has ended.
+func ResidentKB(pid int) int {
 	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return 0

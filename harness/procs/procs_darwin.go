@@ -1,4 +1,4 @@
-package lab
+package procs
 
 import (
 	"os/exec"
@@ -6,31 +6,29 @@ import (
 	"strings"
 )
 
-// listProcesses asks ps. The lab's folder may hold blanks ("Library/Caches" does not, a user's may), so the command is
-// cut at the component's name and not at the first blank.
-func listProcesses() ([]rawProcess, error) {
+// List asks ps, which prints a command line as one text: Argv0 is what stands before the first " --", since a folder's
+// name may hold blanks.
+func List() ([]Process, error) {
 	out, err := exec.Command("/bin/ps", "-axww", "-o", "pid=,command=").Output()
 	if err != nil {
 		return nil, err
 	}
-	var all []rawProcess
+	var all []Process
 	for line := range strings.Lines(string(out)) {
 		pidText, command, ok := strings.Cut(strings.TrimSpace(line), " ")
 		pid, err := strconv.Atoi(pidText)
 		if !ok || err != nil {
 			continue
 		}
-		argv0 := strings.TrimSpace(command)
-		if i := strings.Index(argv0, " --"); i >= 0 {
-			argv0 = argv0[:i]
-		}
-		all = append(all, rawProcess{pid, argv0})
+		command = strings.TrimSpace(command)
+		argv0, _, _ := strings.Cut(command, " --")
+		all = append(all, Process{PID: pid, Argv0: argv0, Args: command})
 	}
 	return all, nil
 }
 
-// residentKB returns the resident memory, 0 when the process has ended.
-func residentKB(pid int) int {
+// ResidentKB returns a process's resident memory, 0 when it has ended.
+func ResidentKB(pid int) int {
 	out, err := exec.Command("/bin/ps", "-o", "rss=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
 		return 0

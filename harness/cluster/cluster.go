@@ -1,0 +1,281 @@
+// Package cluster gives specs a real API server.
+//
+//	var api = cluster.API()
+//
+//	var _ = Describe("Scale", func() {
+//		It("sets the replicas", func(ctx SpecContext) {
+//			ns := api.Namespace(ctx)
+//			Expect(scale.Scale(ctx, api.Clientset(), ns, "web", 3)).To(Succeed())
+//			got, err := api.Judge().AppsV1().Deployments(ns).Get(ctx, "web", metav1.GetOptions{})
+//			…
+//
+// There are two tiers. [API] is etcd and kube-apiserver: the lab when it is up, else a pair that envtest starts for this
+// test process. [Lab] is the lab, which is started when it is not up: it adds the controllers, the scheduler and nodes.
+//
+// The clients for the learner's code ([Cluster.Config], [Cluster.Clientset], …) record what they ask the server for. A
+// red spec shows that transcript. Clients for the spec's own set-up and judgement ([Cluster.Judge], …) do not.
+//
+// Only a server on loopback is ever spoken to. Nothing here reads the learner's KUBECONFIG or ~/.kube.
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubekata/kubekata/harness"
+	"github.com/kubekata/kubekata/harness/lab"
+	"github.com/kubekata/kubekata/harness/workbook"
+)
+
+// AllowRemoteEnv names the one host that may be spoken to although it is not on loopback.
+const AllowRemoteEnv = "KUBEKATA_ALLOW_REMOTE"
+
+// Cluster is the API server of a suite. Its methods may be called from when the suite begins until it ends.
+type Cluster struct {
+	admin      *rest.Config
+	kubeconfig string
+	run        string
+	// controllers says that the namespace controller and its like run: on the lab.
+	controllers bool
+	rec         *recorder
+	judge      kubernetes.Interface
+	dyn        dynamic.Interface
+}
+
+// API registers a suite that needs an API server, and returns it. Call it once, at the level of the package.
+func API() *Cluster {
+	c := &Cluster{rec: &recorder{}}
+	ginkgo.BeforeSuite(func(ctx ginkgo.SpecContext) {
+		state, up := lab.Join(ctx)
+		if up {
+			c.join(state)
+			return
+		}
+		c.startEnvtest()
+	})
+	c.register()
+	return c
+}
+
+// Lab registers a suite that needs the whole control plane, and returns it. Call it once, at the level of the package.
+func Lab() *Cluster {
+	c := &Cluster{rec: &recorder{}}
+	ginkgo.BeforeSuite(func(ctx ginkgo.SpecContext) {
+		state, err := lab.Up(ctx, root(), nil)
+		stop(err)
+		c.join(state)
+	})
+	c.register()
+	return c
+}
+
+// register adds what every spec needs: an empty record before it, the transcript after a red one.
+func (c *Cluster) register() {
+	ginkgo.BeforeEach(func() { c.rec.reset() })
+	ginkgo.AfterEach(func() {
+		if ginkgo.CurrentSpecReport().Failed() {
+			if text := c.rec.transcript(); text != "" {
+				ginkgo.AddReportEntry(harness.TranscriptEntry, ginkgo.ReportEntryVisibilityFailureOrVerbose, text)
+			}
+		}
+	})
+}
+
+// root finds the workbook from the folder that the test runs in.
+func root() string {
+	dir, err := os.Getwd()
+	stop(err)
+	w, err := workbook.Find(dir)
+	stop(err)
+	return w.Root
+}
+
+// stop fails the suite with an error and, on a line of its own, what to do about it.
+func stop(err error) {
+	if err == nil {
+		return
+	}
+	text := err.Error()
+	if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
+		text += "\nhint: " + h.Hint()
+	}
+	ginkgo.Fail(text, 1)
+}
+
+// join uses the lab, and records that this process does: what an aborted run leaves on it is swept by the next.
+func (c *Cluster) join(state lab.State) {
+	c.connect(state.Kubeconfig)
+	c.controllers = true
+	done, err := lab.RegisterRun(c.run)
+	stop(err)
+	ginkgo.DeferCleanup(done)
+}
+
+// connect reads a kubeconfig of ours and checks where it points.
+func (c *Cluster) connect(kubeconfig string) {
+	config, err := loadConfig(kubeconfig)
+	stop(err)
+	stop(CheckLoopback(config.Host))
+	c.kubeconfig = kubeconfig
+	c.use(config)
+}
+
+func (c *Cluster) use(config *rest.Config) {
+	// The judge's requests must not wait behind one another; the learner's clients get client-go's own limits.
+	config.QPS = -1
+	c.admin = config
+	c.run = runID()
+	var err error
+	c.judge, err = kubernetes.NewForConfig(c.JudgeConfig())
+	stop(err)
+	c.dyn, err = dynamic.NewForConfig(c.JudgeConfig())
+	stop(err)
+}
+
+func runID() string {
+	b := make([]byte, 6)
+	if _, err := rand.Read(b); err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return hex.EncodeToString(b)
+}
+
+// CheckLoopback refuses an API server that is not on this machine, unless KUBEKATA_ALLOW_REMOTE names its host. host is
+// a rest.Config's: a URL, or host:port.
+func CheckLoopback(host string) error {
+	name := host
+	if u, err := url.Parse(host); err == nil && u.Host != "" {
+		name = u.Host
+	}
+	if h, _, err := net.SplitHostPort(name); err == nil {
+		name = h
+	}
+	name = strings.Trim(name, "[]")
+	if ip := net.ParseIP(name); name == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	if allowed := os.Getenv(AllowRemoteEnv); allowed != "" && allowed == name {
+		return nil
+	}
+	return fmt.Errorf("%s is not on this machine: the workbook only speaks to an API server on loopback (%s=%s would allow this one)", host, AllowRemoteEnv, name)
+}
+
+// Config returns a fresh configuration for the learner's code, as administrator. What is asked through it is recorded.
+func (c *Cluster) Config() *rest.Config {
+	config := rest.CopyConfig(c.admin)
+	config.QPS, config.Burst = 0, 0
+	config.ContentType = runtime.ContentTypeJSON // so that a transcript, and a spec, can read what was sent
+	config.Wrap(c.rec.wrap)
+	return config
+}
+
+// Clientset returns a recorded typed client for the learner's code.
+func (c *Cluster) Clientset() kubernetes.Interface {
+	client, err := kubernetes.NewForConfig(c.unlimited())
+	stop(err)
+	return client
+}
+
+// Dynamic returns a recorded dynamic client for the learner's code.
+func (c *Cluster) Dynamic() dynamic.Interface {
+	client, err := dynamic.NewForConfig(c.unlimited())
+	stop(err)
+	return client
+}
+
+func (c *Cluster) unlimited() *rest.Config {
+	config := c.Config()
+	config.QPS = -1
+	return config
+}
+
+// Judge returns a typed client for the spec's own set-up and judgement. It is not recorded.
+func (c *Cluster) Judge() kubernetes.Interface { return c.judge }
+
+// JudgeDynamic is Judge's dynamic client.
+func (c *Cluster) JudgeDynamic() dynamic.Interface { return c.dyn }
+
+// JudgeConfig is Judge's configuration, as a fresh copy.
+func (c *Cluster) JudgeConfig() *rest.Config { return rest.CopyConfig(c.admin) }
+
+// Kubeconfig returns the path of a kubeconfig for the server, mode 0600, for code that loads one and for programs.
+func (c *Cluster) Kubeconfig() string { return c.kubeconfig }
+
+// Namespace makes a namespace for the running spec and returns its name. It is deleted when the spec ends, and nobody
+// waits for that.
+func (c *Cluster) Namespace(ctx context.Context) string {
+	ginkgo.GinkgoHelper()
+	ns, err := c.judge.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: prefix(),
+		Labels:       map[string]string{lab.RunLabel: c.run},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		ginkgo.Fail("make a namespace for the spec: " + err.Error())
+	}
+	c.rec.setNamespace(ns.Name)
+	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
+		if err := c.judge.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{}); err != nil {
+			ginkgo.Fail("delete the spec's namespace: " + err.Error())
+		}
+	})
+	if c.controllers {
+		c.awaitServiceAccount(ctx, ns.Name)
+	}
+	return ns.Name
+}
+
+// awaitServiceAccount waits until a pod may be created: on the lab, admission refuses one before the namespace has its
+// default ServiceAccount. envtest's API server does not ask for it.
+func (c *Cluster) awaitServiceAccount(ctx context.Context, ns string) {
+	ginkgo.GinkgoHelper()
+	gomega.Eventually(func(ctx context.Context) error {
+		_, err := c.judge.CoreV1().ServiceAccounts(ns).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	}).WithContext(ctx).WithTimeout(15*time.Second).Should(gomega.Succeed(), "the default ServiceAccount of namespace %s", ns)
+}
+
+// prefix names namespaces after the kata's folder: "clientset-".
+func prefix() string {
+	dir, err := os.Getwd()
+	stop(err)
+	name := filepath.Base(dir)
+	if _, after, ok := strings.Cut(name, "-"); ok {
+		name = after
+	}
+	return strings.ToLower(name) + "-"
+}
+
+// Own puts the run's label on an object that is not in a namespace, before the spec creates it: if the run dies, the next
+// one removes it. The spec itself deletes it, with DeferCleanup.
+func (c *Cluster) Own(obj metav1.Object) {
+	labels := obj.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[lab.RunLabel] = c.run
+	obj.SetLabels(labels)
+}
+
+// Requests returns what the learner's clients have asked for in the running spec, in the order in which the answers
+// came. A watch is there once it has begun.
+func (c *Cluster) Requests() []Request { return c.rec.list() }
+
+// Intercept lets a spec stand between the learner's clients and the server until the spec ends: see [Interceptor].
+func (c *Cluster) Intercept(i Interceptor) { c.rec.intercept(i) }
