@@ -47,6 +47,9 @@ import (
 // AllowRemoteEnv names the one host that may be spoken to although it is not on loopback.
 const AllowRemoteEnv = "KUBEKATA_ALLOW_REMOTE"
 
+// TierEnv forces what [API] uses: "lab" joins the lab and nothing else, "envtest" never joins it.
+const TierEnv = "KUBEKATA_API"
+
 // Cluster is the API server of a suite. Its methods may be called from when the suite begins until it ends.
 type Cluster struct {
 	admin      *rest.Config
@@ -55,18 +58,23 @@ type Cluster struct {
 	// controllers says that the namespace controller and its like run: on the lab.
 	controllers bool
 	rec         *recorder
-	judge      kubernetes.Interface
-	dyn        dynamic.Interface
+	judge       kubernetes.Interface
+	dyn         dynamic.Interface
 }
 
 // API registers a suite that needs an API server, and returns it. Call it once, at the level of the package.
 func API() *Cluster {
 	c := &Cluster{rec: &recorder{}}
 	ginkgo.BeforeSuite(func(ctx ginkgo.SpecContext) {
-		state, up := lab.Join(ctx)
-		if up {
-			c.join(state)
-			return
+		wanted := os.Getenv(TierEnv)
+		if wanted != "envtest" {
+			if state, up := lab.Join(ctx); up {
+				c.join(state)
+				return
+			}
+			if wanted == "lab" {
+				ginkgo.Fail(TierEnv + "=lab, and the lab is not up\nhint: make lab")
+			}
 		}
 		c.startEnvtest()
 	})

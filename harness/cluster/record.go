@@ -163,7 +163,9 @@ func parse(req *http.Request) (Request, error) {
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
 		r.Body = body
-		var obj struct{ Metadata struct{ ResourceVersion string } }
+		var obj struct {
+			Metadata struct{ ResourceVersion string }
+		}
 		if json.Unmarshal(body, &obj) == nil {
 			r.ResourceVersion = obj.Metadata.ResourceVersion
 		}

@@ -29,7 +29,7 @@ func TestClientConfig(t *testing.T) { harness.RunSpecs(t, "Stage 1 · 02-client-
 var errNotInPod = errors.New("this program does not run in a pod")
 
 var _ = Describe("Load", func() {
-	var dir string      // an empty folder, which is also the home
+	var dir string        // an empty folder, which is also the home
 	var inClusterUsed int // how often the in-cluster configuration was asked for
 
 	// inPod answers as if the program ran in a pod of the namespace payments.
