@@ -28,13 +28,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
-	"github.com/onsi/gomega"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -47,7 +50,8 @@ import (
 // AllowRemoteEnv names the one host that may be spoken to although it is not on loopback.
 const AllowRemoteEnv = "KUBEKATA_ALLOW_REMOTE"
 
-// TierEnv forces what [API] uses: "lab" joins the lab and nothing else, "envtest" never joins it.
+// TierEnv forces what [API] uses: "lab" joins the lab and nothing else, "envtest" never joins it, and "stock" is envtest
+// with its own defaults, which the bench compares with.
 const TierEnv = "KUBEKATA_API"
 
 // Cluster is the API server of a suite. Its methods may be called from when the suite begins until it ends.
@@ -57,9 +61,12 @@ type Cluster struct {
 	run        string
 	// controllers says that the namespace controller and its like run: on the lab.
 	controllers bool
-	rec         *recorder
-	judge       kubernetes.Interface
-	dyn         dynamic.Interface
+	// prefetched holds a namespace that waits for its spec; namespaces are those to delete when the suite ends.
+	prefetched chan namespace
+	namespaces []string
+	rec        *recorder
+	judge      kubernetes.Interface
+	dyn        dynamic.Interface
 }
 
 // API registers a suite that needs an API server, and returns it. Call it once, at the level of the package.
@@ -67,7 +74,7 @@ func API() *Cluster {
 	c := &Cluster{rec: &recorder{}}
 	ginkgo.BeforeSuite(func(ctx ginkgo.SpecContext) {
 		wanted := os.Getenv(TierEnv)
-		if wanted != "envtest" {
+		if wanted != "envtest" && wanted != "stock" {
 			if state, up := lab.Join(ctx); up {
 				c.join(state)
 				return
@@ -76,7 +83,7 @@ func API() *Cluster {
 				ginkgo.Fail(TierEnv + "=lab, and the lab is not up\nhint: make lab")
 			}
 		}
-		c.startEnvtest()
+		c.startEnvtest(wanted == "stock")
 	})
 	c.register()
 	return c
@@ -134,6 +141,7 @@ func (c *Cluster) join(state lab.State) {
 	done, err := lab.RegisterRun(c.run)
 	stop(err)
 	ginkgo.DeferCleanup(done)
+	c.makeNamespaces() // its clean-up runs before done
 }
 
 // connect reads a kubeconfig of ours and checks where it points.
@@ -223,40 +231,102 @@ func (c *Cluster) JudgeDynamic() dynamic.Interface { return c.dyn }
 // JudgeConfig is Judge's configuration, as a fresh copy.
 func (c *Cluster) JudgeConfig() *rest.Config { return rest.CopyConfig(c.admin) }
 
+// HasControllers reports whether controllers act on what a spec makes: true on the lab. A spec that counts requests or
+// conflicts lets them settle first.
+func (c *Cluster) HasControllers() bool { return c.controllers }
+
 // Kubeconfig returns the path of a kubeconfig for the server, mode 0600, for code that loads one and for programs.
 func (c *Cluster) Kubeconfig() string { return c.kubeconfig }
 
-// Namespace makes a namespace for the running spec and returns its name. It is deleted when the spec ends, and nobody
-// waits for that.
+// Namespace returns a fresh namespace for the running spec. It is deleted when the suite ends, and nobody waits for that:
+// emptying a namespace keeps the controllers busy for a while, which would slow the next specs down.
 func (c *Cluster) Namespace(ctx context.Context) string {
 	ginkgo.GinkgoHelper()
+	select {
+	case made := <-c.prefetched:
+		if made.err != nil {
+			ginkgo.Fail("make a namespace for the spec: " + made.err.Error())
+		}
+		c.rec.setNamespace(made.name)
+		return made.name
+	case <-ctx.Done():
+		ginkgo.Fail("wait for a namespace for the spec: " + context.Cause(ctx).Error())
+		return ""
+	}
+}
+
+// namespace is one that was made ahead.
+type namespace struct {
+	name string
+	err  error
+}
+
+// makeNamespaces keeps a namespace ready for the next spec, because on the lab it takes a while until it is.
+func (c *Cluster) makeNamespaces() {
+	c.prefetched = make(chan namespace, 1)
+	prefix := prefix()
+	ctx, cancel := context.WithCancel(context.Background())
+	var making sync.WaitGroup
+	making.Go(func() {
+		for {
+			name, err := c.makeNamespace(ctx, prefix)
+			if name != "" {
+				c.namespaces = append(c.namespaces, name)
+			}
+			select {
+			case c.prefetched <- namespace{name, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	ginkgo.DeferCleanup(func(clean context.Context) error {
+		cancel()
+		making.Wait()
+		return c.deleteNamespaces(clean)
+	})
+}
+
+func (c *Cluster) makeNamespace(ctx context.Context, prefix string) (string, error) {
 	ns, err := c.judge.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: prefix(),
+		GenerateName: prefix,
 		Labels:       map[string]string{lab.RunLabel: c.run},
 	}}, metav1.CreateOptions{})
 	if err != nil {
-		ginkgo.Fail("make a namespace for the spec: " + err.Error())
+		return "", err
 	}
-	c.rec.setNamespace(ns.Name)
-	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) {
-		if err := c.judge.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{}); err != nil {
-			ginkgo.Fail("delete the spec's namespace: " + err.Error())
+	if !c.controllers {
+		return ns.Name, nil
+	}
+	// On the lab, admission refuses a pod before the namespace has its default ServiceAccount. envtest's API server does
+	// not ask for one.
+	err = wait.PollUntilContextTimeout(ctx, 5*time.Millisecond, 15*time.Second, true, func(ctx context.Context) (bool, error) {
+		_, err := c.judge.CoreV1().ServiceAccounts(ns.Name).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
 		}
+		return err == nil, err
 	})
-	if c.controllers {
-		c.awaitServiceAccount(ctx, ns.Name)
+	if err != nil {
+		return ns.Name, fmt.Errorf("wait for the default ServiceAccount of %s: %w", ns.Name, err)
 	}
-	return ns.Name
+	return ns.Name, nil
 }
 
-// awaitServiceAccount waits until a pod may be created: on the lab, admission refuses one before the namespace has its
-// default ServiceAccount. envtest's API server does not ask for it.
-func (c *Cluster) awaitServiceAccount(ctx context.Context, ns string) {
-	ginkgo.GinkgoHelper()
-	gomega.Eventually(func(ctx context.Context) error {
-		_, err := c.judge.CoreV1().ServiceAccounts(ns).Get(ctx, "default", metav1.GetOptions{})
-		return err
-	}).WithContext(ctx).WithTimeout(15*time.Second).Should(gomega.Succeed(), "the default ServiceAccount of namespace %s", ns)
+// deleteNamespaces asks for all of them at once.
+func (c *Cluster) deleteNamespaces(ctx context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(8)
+	for _, ns := range c.namespaces {
+		group.Go(func() error {
+			err := c.judge.CoreV1().Namespaces().Delete(ctx, ns, metav1.DeleteOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("delete the specs' namespaces: %w", err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // prefix names namespaces after the kata's folder: "clientset-".

@@ -20,7 +20,7 @@ const startTimeout = 60 * time.Second
 
 // startEnvtest starts etcd and kube-apiserver for this process. They end with the suite; should the process die, the
 // runner or the next suite ends them.
-func (c *Cluster) startEnvtest() {
+func (c *Cluster) startEnvtest(stock bool) {
 	paths, err := binaries.Find(root(), binaries.API())
 	stop(err)
 	stop(ephemeral.Sweep())
@@ -33,8 +33,10 @@ func (c *Cluster) startEnvtest() {
 		ControlPlaneStopTimeout:  startTimeout,
 	}
 	etcd := &envtest.Etcd{Path: paths[binaries.Etcd.Name], DataDir: filepath.Join(dir, "etcd")}
-	// The store need not survive a power cut, and it has no peers to be patient with.
-	etcd.Configure().Set("unsafe-no-fsync", "true").Set("heartbeat-interval", "10").Set("election-timeout", "100")
+	if !stock {
+		// The store need not survive a power cut, and it has no peers to be patient with.
+		etcd.Configure().Set("unsafe-no-fsync", "true").Set("heartbeat-interval", "10").Set("election-timeout", "100")
+	}
 	env.ControlPlane.Etcd = etcd
 	server := env.ControlPlane.GetAPIServer()
 	server.Path = paths[binaries.APIServer.Name]
@@ -52,6 +54,7 @@ func (c *Cluster) startEnvtest() {
 	c.kubeconfig = filepath.Join(dir, "kubeconfig")
 	stop(os.WriteFile(c.kubeconfig, env.KubeConfig, 0o600))
 	c.use(config)
+	c.makeNamespaces()
 }
 
 // loadConfig reads one kubeconfig and nothing else: no KUBECONFIG, no home.

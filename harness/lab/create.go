@@ -67,8 +67,9 @@ func cause(ctx context.Context, err error) error {
 // configuration is kwokctl's, as of kwok v0.8.0: pkg/apis/config/v1alpha1.
 func (h home) configuration(programs binaries.Paths) map[string]any {
 	pki := filepath.Join(h.cluster(), "pki")
+	// Without "override", which only changes an argument that kwokctl sets itself.
 	arg := func(key, value string) map[string]any {
-		return map[string]any{"key": key, "value": value, "override": true}
+		return map[string]any{"key": key, "value": value}
 	}
 	return map[string]any{
 		"kind":       "KwokctlConfiguration",
@@ -89,8 +90,11 @@ func (h home) configuration(programs binaries.Paths) map[string]any {
 			"kwokControllerBinary":        programs[binaries.Kwok.Name],
 		},
 		"componentsPatches": []any{
-			// The lab is thrown away after a crash; its store need not survive one.
-			map[string]any{"name": "etcd", "extraArgs": []any{arg("unsafe-no-fsync", "true")}},
+			// The lab is thrown away after a crash; its store need not survive one, and has no peers to be patient with.
+			map[string]any{"name": "etcd", "extraArgs": []any{arg("unsafe-no-fsync", "true"), arg("heartbeat-interval", "10"), arg("election-timeout", "100")}},
+			// There is one of each: nobody to elect a leader from.
+			map[string]any{"name": "kube-controller-manager", "extraArgs": []any{arg("leader-elect", "false")}},
+			map[string]any{"name": "kube-scheduler", "extraArgs": []any{arg("leader-elect", "false")}},
 			// What an aggregated API server needs to trust the front proxy: kwokctl leaves it out.
 			map[string]any{"name": "kube-apiserver", "extraArgs": []any{
 				arg("requestheader-client-ca-file", filepath.Join(pki, "ca.crt")),

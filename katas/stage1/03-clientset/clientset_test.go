@@ -90,14 +90,14 @@ var _ = Describe("Image", func() {
 var _ = Describe("SetImage", func() {
 	It("changes the named container and no other", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
-		given(ctx, ns, "web")
+		settled(ctx, ns, "web")
 		Expect(clientset.SetImage(ctx, api.Clientset(), ns, "web", "sidecar", "envoy:2")).To(Succeed())
 		Expect(images(deployment(ctx, ns, "web"))).To(Equal(map[string]string{"app": "nginx:1.27", "sidecar": "envoy:2"}))
 	})
 
 	It("keeps what another writer changes in between", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
-		given(ctx, ns, "web")
+		settled(ctx, ns, "web")
 		api.Intercept(once(isWrite, func() { scale(ctx, ns, "web", 7) }))
 		Expect(clientset.SetImage(ctx, api.Clientset(), ns, "web", "app", "nginx:1.28")).To(Succeed(),
 			"another writer scaled the Deployment between Get and Update: start again from the object as it is now")
@@ -109,7 +109,7 @@ var _ = Describe("SetImage", func() {
 
 	It("gives up with the conflict when it never ends", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
-		given(ctx, ns, "web")
+		settled(ctx, ns, "web")
 		writes := 0
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if !isWrite(r) {
@@ -127,7 +127,7 @@ var _ = Describe("SetImage", func() {
 
 	It("writes nothing when the image is right already", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
-		given(ctx, ns, "web")
+		settled(ctx, ns, "web")
 		Expect(clientset.SetImage(ctx, api.Clientset(), ns, "web", "app", "nginx:1.27")).To(Succeed())
 		Expect(api.Requests()).NotTo(ContainElement(Satisfy(isWrite)), "requests that write")
 	})
@@ -140,7 +140,7 @@ var _ = Describe("SetImage", func() {
 
 	It("reports a container that does not exist", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
-		given(ctx, ns, "web")
+		settled(ctx, ns, "web")
 		err := clientset.SetImage(ctx, api.Clientset(), ns, "web", "nothing", "nginx:1.28")
 		Expect(err).To(MatchError(clientset.ErrNoContainer))
 		Expect(images(deployment(ctx, ns, "web"))).To(Equal(map[string]string{"app": "nginx:1.27", "sidecar": "envoy:1"}))
@@ -250,7 +250,7 @@ func given(ctx context.Context, ns, name string) {
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(int32(2)),
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			// Paused, so that the lab's controller does not write to it while a spec counts conflicts.
+			// Paused, so that the lab's controller leaves it alone once it has said so in the status.
 			Paused: true,
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
@@ -259,6 +259,20 @@ func given(ctx context.Context, ns, name string) {
 		},
 	}, metav1.CreateOptions{})
 	Expect(err).NotTo(HaveOccurred(), "make deployment %s/%s for the spec", ns, name)
+}
+
+// settled makes the same Deployment, and returns when no controller will write to it any more.
+func settled(ctx context.Context, ns, name string) {
+	GinkgoHelper()
+	given(ctx, ns, name)
+	if api.HasControllers() {
+		Eventually(func(ctx context.Context) appsv1.DeploymentStatus {
+			return deployment(ctx, ns, name).Status
+		}).WithContext(ctx).Should(And(
+			HaveField("ObservedGeneration", BeEquivalentTo(1)),
+			HaveField("Conditions", ContainElement(HaveField("Reason", "DeploymentPaused"))),
+		), "the Deployment controller's status of %s/%s", ns, name)
+	}
 }
 
 // givenPod makes a pod that no scheduler takes.
