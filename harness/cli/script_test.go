@@ -7,10 +7,13 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/kubekata/kubekata/harness/binaries"
 	"github.com/kubekata/kubekata/harness/cli"
+	"github.com/kubekata/kubekata/harness/procs"
 )
 
 func TestMain(m *testing.M) {
@@ -27,19 +30,49 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	goEnv := goEnvironment(t)
+	if _, err := binaries.Ensure(t.Context(), root, binaries.API(), binaries.NewProgress(os.Stderr, false, 0, time.Now)); err != nil {
+		t.Fatal(err)
+	}
+	programs, err := binaries.Dir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, goEnv...)
-			e.Vars = append(e.Vars, "KUBEKATA_ROOT="+root)
+			cache := filepath.Join(e.WorkDir, ".cache")
+			e.Vars = append(e.Vars, binaries.CacheEnv+"="+cache)
+			if err := os.MkdirAll(filepath.Join(cache, "kubekata"), 0o755); err != nil {
+				return err
+			}
+			if err := os.Symlink(programs, filepath.Join(cache, "kubekata", filepath.Base(programs))); err != nil {
+				return err
+			}
 			return newBook(e.WorkDir, root)
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"noservers": noServers},
 		Condition: func(cond string) (bool, error) {
 			return cond == "race" && raceWorks(), nil
 		},
 	})
+}
+
+// noServers fails when a server that was started below the script's folder still runs.
+func noServers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: noservers")
+	}
+	all, err := procs.List()
+	ts.Check(err)
+	for _, p := range all {
+		name := filepath.Base(p.Argv0)
+		if strings.Contains(p.Args, ts.Getenv("WORK")) && (name == "etcd" || name == "kube-apiserver") {
+			ts.Fatalf("process %d still runs: %.100s", p.PID, p.Args)
+		}
+	}
 }
 
 // goEnvironment hands Go's folders and proxy to the scripts, whose HOME is empty.
@@ -88,6 +121,20 @@ func newBook(dir, root string) error {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644); err != nil {
 		return err
+	}
+	// The control plane's versions, which say where its programs are.
+	for _, rel := range []string{"go.mod", "go.sum", "kwok/go.mod", "kwok/go.sum"} {
+		data, err := os.ReadFile(filepath.Join(root, "harness", "controlplane", rel))
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, "harness", "controlplane", rel)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, data, 0o644); err != nil {
+			return err
+		}
 	}
 	return copyMissing(filepath.Join("testdata", "book"), dir)
 }
