@@ -23,8 +23,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,11 +42,9 @@ import (
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/lab"
+	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/harness/workbook"
 )
-
-// AllowRemoteEnv names the one host that may be spoken to although it is not on loopback.
-const AllowRemoteEnv = "KUBEKATA_ALLOW_REMOTE"
 
 // TierEnv forces what [API] uses: "lab" joins the lab and nothing else, "envtest" never joins it, and "stock" is envtest
 // with its own defaults, which the bench compares with.
@@ -148,7 +144,7 @@ func (c *Cluster) join(state lab.State) {
 func (c *Cluster) connect(kubeconfig string) {
 	config, err := loadConfig(kubeconfig)
 	stop(err)
-	stop(CheckLoopback(config.Host))
+	stop(loopback.Check(config.Host))
 	c.kubeconfig = kubeconfig
 	c.use(config)
 }
@@ -171,26 +167,6 @@ func runID() string {
 		panic(err) // crypto/rand does not fail
 	}
 	return hex.EncodeToString(b)
-}
-
-// CheckLoopback refuses an API server that is not on this machine, unless KUBEKATA_ALLOW_REMOTE names its host. host is
-// a rest.Config's: a URL, or host:port.
-func CheckLoopback(host string) error {
-	name := host
-	if u, err := url.Parse(host); err == nil && u.Host != "" {
-		name = u.Host
-	}
-	if h, _, err := net.SplitHostPort(name); err == nil {
-		name = h
-	}
-	name = strings.Trim(name, "[]")
-	if ip := net.ParseIP(name); name == "localhost" || (ip != nil && ip.IsLoopback()) {
-		return nil
-	}
-	if allowed := os.Getenv(AllowRemoteEnv); allowed != "" && allowed == name {
-		return nil
-	}
-	return fmt.Errorf("%s is not on this machine: the workbook only speaks to an API server on loopback (%s=%s would allow this one)", host, AllowRemoteEnv, name)
 }
 
 // Config returns a fresh configuration for the learner's code, as administrator. What is asked through it is recorded.

@@ -132,30 +132,6 @@ var _ = Describe("A learner's client from the default rules", func() {
 	})
 })
 
-var _ = DescribeTable("CheckLoopback",
-	func(host, allow string, ok bool) {
-		before := os.Getenv(cluster.AllowRemoteEnv)
-		Expect(os.Setenv(cluster.AllowRemoteEnv, allow)).To(Succeed())
-		DeferCleanup(os.Setenv, cluster.AllowRemoteEnv, before)
-		err := cluster.CheckLoopback(host)
-		if ok {
-			Expect(err).NotTo(HaveOccurred())
-		} else {
-			Expect(err).To(MatchError(ContainSubstring("is not on this machine")))
-		}
-	},
-	Entry("IPv4", "https://127.0.0.1:6443", "", true),
-	Entry("all of 127/8", "127.8.9.1:6443", "", true),
-	Entry("IPv6", "https://[::1]:6443", "", true),
-	Entry("localhost", "https://localhost:6443/", "", true),
-	Entry("a name", "https://prod.example.com:6443", "", false),
-	Entry("a name that begins like localhost", "https://localhost.example.com", "", false),
-	Entry("a private address", "https://10.0.0.1:6443", "", false),
-	Entry("the host that is allowed", "https://prod.example.com:6443", "prod.example.com", true),
-	Entry("another than the one that is allowed", "https://prod2.example.com:6443", "prod.example.com", false),
-	Entry("nothing", "", "", false),
-)
-
 var _ = Describe("Start", func() {
 	It("runs a loop until the spec ends", func(ctx SpecContext) {
 		ran := make(chan struct{})

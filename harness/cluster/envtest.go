@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubekata/kubekata/harness/binaries"
 	"github.com/kubekata/kubekata/harness/ephemeral"
+	"github.com/kubekata/kubekata/harness/loopback"
 )
 
 // startTimeout is far above the two or three seconds that it takes: two suites may compile and start at once.
@@ -49,7 +50,7 @@ func (c *Cluster) startEnvtest(stock bool) {
 		stop(errors.Join(err, env.Stop()))
 	}
 	ginkgo.DeferCleanup(env.Stop)
-	stop(CheckLoopback(config.Host))
+	stop(loopback.Check(config.Host))
 
 	c.kubeconfig = filepath.Join(dir, "kubeconfig")
 	stop(os.WriteFile(c.kubeconfig, env.KubeConfig, 0o600))

@@ -36,15 +36,16 @@ type Options struct {
 //  3. ~/.kube/config;
 //  4. Options.InCluster, only when none of these says anything.
 //
-// A file that is broken, a context that does not exist, an explicit file that is missing: each is an error, and not a
-// reason to look further. A context without a namespace means "default".
+// A file that is broken, a context that does not exist, an explicit file that is missing or empty: each is an error, and
+// not a reason to look further; nor is there one when a context was named. A context without a namespace means "default".
 func Load(options Options) (config *rest.Config, namespace string, err error) {
 	// TODO(kata): Let clientcmd's loading rules find and merge the files, then tell "nothing there" from "not usable".
 	return nil, "", errors.New("Load is not implemented")
 }
 
 // ForComponent returns a configuration for one component of a program that shares a configuration among several: with the
-// limits QPS and Burst, and a user agent that ends with "/" and the component's name. The shared one stays as it is.
+// limits QPS and Burst, and a user agent of the program's default (rest.DefaultKubernetesUserAgent), "/" and the component's
+// name. The shared one stays as it is.
 func ForComponent(shared *rest.Config, component string) *rest.Config {
 	// TODO(kata): Change a copy.
 	panic("ForComponent is not implemented")

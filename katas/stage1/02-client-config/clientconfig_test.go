@@ -1,6 +1,7 @@
 package clientconfig_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -65,9 +66,10 @@ var _ = Describe("Load", func() {
 		})
 
 		It("does not look further when the file is empty", func() {
-			_, _, err := clientconfig.Load(clientconfig.Options{Kubeconfig: write(dir, "empty", ""), InCluster: inPod})
-			Expect(err).To(HaveOccurred(), "the file that the user named says nothing")
-			Expect(err).To(Satisfy(clientcmdEmpty), "want clientcmd's error for an empty configuration, got: %v", err)
+			empty := write(dir, "empty", "")
+			_, _, err := clientconfig.Load(clientconfig.Options{Kubeconfig: empty, InCluster: inPod})
+			Expect(err).To(Or(Satisfy(clientcmdEmpty), MatchError(ContainSubstring(empty))),
+				"the file that the user named says nothing: want clientcmd's error for an empty configuration, or one that names the file")
 			Expect(inClusterUsed).To(BeZero(), "an empty file led into the cluster")
 		})
 	})
@@ -154,6 +156,12 @@ var _ = Describe("Load", func() {
 			Expect(err).To(MatchError(ContainSubstring("prod")), "the error names the context that is missing")
 			Expect(inClusterUsed).To(BeZero(), "a context that does not exist led into the cluster")
 		})
+	})
+
+	It("stays out of the cluster when a context is named and there is no kubeconfig", func() {
+		_, _, err := clientconfig.Load(clientconfig.Options{Context: "prod", InCluster: inPod})
+		Expect(inClusterUsed).To(BeZero(), "the user asked for the context prod, and got the pod's own cluster")
+		Expect(err).To(Or(Satisfy(clientcmdEmpty), MatchError(ContainSubstring("prod"))), "want clientcmd's error for an empty configuration, or one that names the context")
 	})
 
 	It("returns the namespace of the context", func() {
@@ -254,6 +262,28 @@ var _ = Describe("Talking to the server", func() {
 		Expect(err).To(Satisfy(apierrors.IsNotFound), "want an error that apierrors.IsNotFound recognises, got: %v", err)
 	})
 })
+
+var _ = DescribeTable("A context that has ended ends", func(ctx SpecContext, call func(context.Context, *rest.Config, kubernetes.Interface) error) {
+	config := &rest.Config{Host: startServer().URL}
+	client, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	Expect(call(ended, config, client)).To(MatchError(context.Canceled), "every request takes the caller's context")
+},
+	Entry("ServerVersion", func(ctx context.Context, config *rest.Config, _ kubernetes.Interface) error {
+		_, err := clientconfig.ServerVersion(ctx, config)
+		return err
+	}),
+	Entry("ConfigMaps", func(ctx context.Context, _ *rest.Config, client kubernetes.Interface) error {
+		_, err := clientconfig.ConfigMaps(ctx, client, "shop")
+		return err
+	}),
+	Entry("Value", func(ctx context.Context, _ *rest.Config, client kubernetes.Interface) error {
+		_, err := clientconfig.Value(ctx, client, "shop", "pears", "colour")
+		return err
+	}),
+)
 
 // server returns the server that Load finds.
 func server(options clientconfig.Options) string {

@@ -136,6 +136,7 @@ var _ = Describe("SetImage", func() {
 		ns := api.Namespace(ctx)
 		err := clientset.SetImage(ctx, api.Clientset(), ns, "nowhere", "app", "nginx:1.28")
 		Expect(err).To(Satisfy(apierrors.IsNotFound), "want an error that apierrors.IsNotFound recognises, got: %v", err)
+		Expect(api.Requests()).To(HaveLen(1), "requests: only a conflict is worth another attempt")
 	})
 
 	It("reports a container that does not exist", func(ctx SpecContext) {
@@ -143,6 +144,7 @@ var _ = Describe("SetImage", func() {
 		settled(ctx, ns, "web")
 		err := clientset.SetImage(ctx, api.Clientset(), ns, "web", "nothing", "nginx:1.28")
 		Expect(err).To(MatchError(clientset.ErrNoContainer))
+		Expect(api.Requests()).To(HaveLen(1), "requests: only a conflict is worth another attempt")
 		Expect(images(deployment(ctx, ns, "web"))).To(Equal(map[string]string{"app": "nginx:1.27", "sidecar": "envoy:1"}))
 	})
 })
@@ -208,6 +210,19 @@ var _ = Describe("ListPods", func() {
 		Expect(names(pods)).To(ConsistOf("web-0", "web-1", "web-2", "web-3", "web-4"))
 	})
 
+	It("stops at the last page, also when that is full", func(ctx SpecContext) {
+		lists := 0
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if lists++; r.Verb == "list" && lists > 10 {
+				return failure(http.StatusTeapot, "Teapot", "10 pages of a list that has 3") // ends an endless loop
+			}
+			return nil
+		})
+		pods, err := clientset.ListPods(ctx, api.Clientset(), ns, "app=web", "", 2)
+		Expect(err).NotTo(HaveOccurred(), "six pods in pages of two: the third page is the last, and as full as the others")
+		Expect(names(pods)).To(ConsistOf("web-0", "web-1", "web-2", "web-3", "web-4", "web-job"))
+	})
+
 	It("asks the server for pages of the given size, and for the selection on each", func(ctx SpecContext) {
 		_, err := clientset.ListPods(ctx, api.Clientset(), ns, "app=web", "spec.restartPolicy=Always", 2)
 		Expect(err).NotTo(HaveOccurred())
@@ -232,6 +247,33 @@ var _ = Describe("ListPods", func() {
 		Expect(pods).To(BeEmpty(), "half a list passes for a whole one")
 	})
 })
+
+var _ = DescribeTable("A context that has ended ends", func(ctx SpecContext, call func(context.Context, string) error) {
+	ns := api.Namespace(ctx)
+	given(ctx, ns, "web")
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	Expect(call(ended, ns)).To(MatchError(context.Canceled), "every request takes the caller's context")
+},
+	Entry("Create", func(ctx context.Context, ns string) error {
+		_, err := clientset.Create(ctx, api.Clientset(), ns, "new", "nginx:1.27", 1)
+		return err
+	}),
+	Entry("Image", func(ctx context.Context, ns string) error {
+		_, _, err := clientset.Image(ctx, api.Clientset(), ns, "web")
+		return err
+	}),
+	Entry("SetImage", func(ctx context.Context, ns string) error {
+		return clientset.SetImage(ctx, api.Clientset(), ns, "web", "app", "nginx:1.28")
+	}),
+	Entry("Delete", func(ctx context.Context, ns string) error {
+		return clientset.Delete(ctx, api.Clientset(), ns, "web")
+	}),
+	Entry("ListPods", func(ctx context.Context, ns string) error {
+		_, err := clientset.ListPods(ctx, api.Clientset(), ns, "", "", 2)
+		return err
+	}),
+)
 
 // deployment returns the Deployment as the server has it.
 func deployment(ctx context.Context, ns, name string) *appsv1.Deployment {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/kubekata/kubekata/harness/loopback"
 	clientset "github.com/kubekata/kubekata/katas/stage1/03-clientset"
 )
 
@@ -32,9 +33,13 @@ func main() {
 }
 
 func run(ctx context.Context, namespace, name string, replicas int32) (err error) {
-	// make run sets KUBECONFIG to the lab's.
-	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
+		return fmt.Errorf("%w (start it with make run)", err)
+	}
+	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(config)
