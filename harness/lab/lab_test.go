@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -152,6 +153,51 @@ func TestLabIsPrivateAndWhole(t *testing.T) {
 		again, said := up(t, ctx)
 		if pid(t, ctx, "kube-apiserver") != before || again.Server != s.Server || len(said) > 0 {
 			t.Errorf("it was started anew: %v", said)
+		}
+	})
+
+	t.Run("what an aborted run left is swept, and a live run's is not", func(t *testing.T) {
+		kubectl := func(args ...string) string {
+			t.Helper()
+			paths, err := binaries.Find(root, binaries.Lab())
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(ctx, paths[binaries.Kubectl.Name], args...)
+			cmd.Env = append(os.Environ(), s.KubectlEnv()...)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("kubectl %v: %v\n%s", args, err, out)
+			}
+			return string(out)
+		}
+		for _, run := range []string{"alive", "dead"} {
+			kubectl("create", "namespace", run)
+			kubectl("create", "clusterrole", run, "--verb=get", "--resource=pods")
+			kubectl("label", "namespace/"+run, "clusterrole/"+run, lab.RunLabel+"="+run)
+		}
+		done, err := lab.RegisterRun("alive")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A process that has died leaves its record, and no lock on it.
+		if err := os.WriteFile(filepath.Join(dir, "runs", "dead"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := lab.Sweep(ctx, root); err != nil {
+			t.Fatal(err)
+		}
+		roles := kubectl("get", "clusterroles", "-l", lab.RunLabel, "-o", "name")
+		spaces := kubectl("get", "namespaces", "-l", lab.RunLabel, "-o", "jsonpath={range .items[*]}{.metadata.name}={.status.phase} {end}")
+		if strings.TrimSpace(roles) != "clusterrole.rbac.authorization.k8s.io/alive" || !strings.Contains(spaces, "alive=Active") || strings.Contains(spaces, "dead=Active") {
+			t.Errorf("left: %s %s", roles, spaces)
+		}
+		if err := done(); err != nil {
+			t.Error(err)
+		}
+		left, err := os.ReadDir(filepath.Join(dir, "runs"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("records are left: %v, %v", left, err)
 		}
 	})
 
