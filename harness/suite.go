@@ -16,6 +16,7 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/onsi/gomega/format"
 
+	"github.com/kubekata/kubekata/harness/environ"
 	"github.com/kubekata/kubekata/harness/report"
 )
 
@@ -31,7 +32,7 @@ const (
 )
 
 // RunSpecs runs the package's specs, as ginkgo.RunSpecs does. Call it once, from the package's only Test function. It
-// points KUBECONFIG at nothing and removes the in-cluster variables, for the whole process.
+// points KUBECONFIG at nothing and removes what else leads to a cluster ([environ.Forget]), for the whole process.
 //
 // Each spec gets a context that ends after 30 seconds (see [BoundEnv]); it then fails, and the
 // next ones go on. A spec that does not even return then cannot be stopped from outside in Go: it fails with
@@ -53,7 +54,9 @@ func RunSpecs(t *testing.T, description string) bool {
 	gomega.SetDefaultConsistentlyDuration(500 * time.Millisecond)
 	gomega.SetDefaultConsistentlyPollingInterval(20 * time.Millisecond)
 
-	forgetClusters()
+	if err := environ.Forget(); err != nil {
+		t.Fatal(err)
+	}
 	suite, reporter := ginkgo.GinkgoConfiguration()
 	if focus := os.Getenv(report.FocusEnv); focus != "" {
 		// Ginkgo matches against the suite's description and the spec's text.
@@ -131,14 +134,4 @@ func hungAt(stacks string) []string {
 func isNil(value any) bool {
 	v := reflect.ValueOf(value)
 	return v.Kind() == reflect.Pointer && v.IsNil()
-}
-
-// forgetClusters keeps the learner's code from reaching a real cluster by accident: a rest.Config from the default rules
-// finds an empty kubeconfig, and the process seems to run outside of any pod.
-func forgetClusters() {
-	for name, value := range map[string]string{"KUBECONFIG": os.DevNull, "KUBERNETES_SERVICE_HOST": "", "KUBERNETES_SERVICE_PORT": ""} {
-		if err := os.Setenv(name, value); err != nil {
-			panic(err) // the names and values above are valid
-		}
-	}
 }

@@ -86,6 +86,10 @@ func CacheDir() (string, error) {
 			return "", fmt.Errorf("find the user's cache folder: %w (set %s)", err, CacheEnv)
 		}
 	}
+	if !filepath.IsAbs(dir) {
+		// Relative to which of the folders that the specs and the programs run in?
+		return "", withHint(fmt.Errorf("%s=%s is a relative path", CacheEnv, dir), "give it from the root: "+CacheEnv+"=$PWD/"+filepath.ToSlash(filepath.Clean(dir)))
+	}
 	return filepath.Join(dir, "kubekata"), nil
 }
 

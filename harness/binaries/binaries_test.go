@@ -28,8 +28,24 @@ list)
 		echo "go: k8s.io/kubernetes@v1.37.2: Get \"https://proxy.example.com/x\": dial tcp: lookup proxy.example.com: no such host" >&2
 		exit 1
 	fi
+	if [ "$FAKE_GO" = inspected ]; then
+		echo "go: k8s.io/kubernetes@v1.37.2: Get \"https://proxy.example.com/x\": tls: failed to verify certificate: x509: certificate signed by unknown authority" >&2
+		exit 1
+	fi
+	if [ "$FAKE_GO" = proxy ]; then
+		echo "go: k8s.io/kubernetes@v1.37.2: Get \"https://proxy.example.com/x\": Proxy Authentication Required" >&2
+		exit 1
+	fi
+	if [ "$FAKE_GO" = filtered ]; then
+		echo "go: k8s.io/kubernetes@v1.37.2: reading https://proxy.example.com/x: 403 Forbidden" >&2
+		exit 1
+	fi
 	echo a/one; echo a/two; echo a/main ;;
 build)
+	case "$GOTMPDIR" in
+	*/.build-*) ;;
+	*) echo "go's temporary files go to $GOTMPDIR, which nobody sweeps" >&2; exit 1 ;;
+	esac
 	for out; do [ "$previous" = -o ] && break; previous=$out; done
 	echo "build $(basename "$out")" >>"$FAKE_LOG"
 	echo a/one >&2
@@ -168,6 +184,9 @@ func TestWhatGoesWrong(t *testing.T) {
 		want, hint    string
 	}{
 		{mode: "offline", want: "modules cannot be downloaded", hint: "GOPROXY"},
+		{mode: "inspected", want: "modules cannot be downloaded", hint: "its CA"},
+		{mode: "proxy", want: "modules cannot be downloaded", hint: "HTTPS_PROXY"},
+		{mode: "filtered", want: "modules cannot be downloaded", hint: "GOPROXY"},
 		{mode: "full", want: "the disk is full", hint: "GOCACHE"},
 		{mode: "broken", want: "etcd was built and does not run"},
 		{mode: "compile", want: "undefined: x"},
@@ -235,6 +254,15 @@ func TestInterruptedBuildLeavesNothing(t *testing.T) {
 	}
 	if left := leftovers(t, root); len(left) != 2 {
 		t.Errorf("there are: %v", left)
+	}
+}
+
+func TestRelativeCacheIsRefused(t *testing.T) {
+	root, _ := workbook(t)
+	t.Setenv(binaries.CacheEnv, "cache")
+	_, err := binaries.Ensure(t.Context(), root, binaries.API(), plain(&bytes.Buffer{}))
+	if err == nil || !strings.Contains(err.Error(), "relative path") || !strings.Contains(hint(err), "$PWD/cache") {
+		t.Errorf("error %v, hint %q", err, hint(err))
 	}
 }
 

@@ -33,9 +33,6 @@ func Ensure(ctx context.Context, root string, set Set, p Progress) (Paths, error
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, withHint(fmt.Errorf("make the folder of the control plane: %w", err), "set "+CacheEnv+" to a folder that you may write to")
-	}
 	unlock, err := lockDir(ctx, dir, p)
 	if err != nil {
 		return nil, err
@@ -64,8 +61,11 @@ func Ensure(ctx context.Context, root string, set Set, p Progress) (Paths, error
 	return Find(root, set)
 }
 
-// lockDir takes the folder's lock, and says so when another process holds it.
+// lockDir makes the folder if need be and takes its lock; when another process holds it, it says so and waits.
 func lockDir(ctx context.Context, dir string, p Progress) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, withHint(fmt.Errorf("make the folder of the control plane: %w", err), "set "+CacheEnv+" to a folder that you may write to")
+	}
 	lock := flock.New(filepath.Join(dir, ".lock"))
 	ok, err := lock.TryLock()
 	if err == nil && !ok {
@@ -107,7 +107,7 @@ func build(ctx context.Context, root, dir string, program Program, p Progress) e
 		return err
 	}
 	out := filepath.Join(tmp, program.Name)
-	g := goCommand{dir: filepath.Join(moduleDir(root), program.Module), name: program.Name, progress: p}
+	g := goCommand{dir: filepath.Join(moduleDir(root), program.Module), name: program.Name, tmp: tmp, progress: p}
 	if err := g.download(ctx); err != nil {
 		return fmt.Errorf("download the modules of %s: %w", program.Name, err)
 	}

@@ -23,6 +23,7 @@ import (
 type goCommand struct {
 	dir      string
 	name     string // what is built, for the reader
+	tmp      string // for go's temporary files: it leaves them when it is killed
 	progress Progress
 }
 
@@ -32,7 +33,7 @@ func (g goCommand) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = g.dir
 	// A go.work above the checkout would mix other modules in.
-	cmd.Env = append(os.Environ(), "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOTMPDIR="+g.tmp)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -153,7 +154,12 @@ func explain(output string, err error) error {
 		return withHint(errors.New("the go command is not on PATH"), "install Go 1.26 or newer from https://go.dev/dl")
 	case has("no space left on device", "disk quota exceeded"):
 		return withHint(errors.New("the disk is full"), "free some space, or set "+CacheEnv+", GOCACHE and GOMODCACHE to a larger disk; what is built stays")
-	case has("dial tcp", "no such host", "proxyconnect", "i/o timeout", "connection refused", "tls handshake timeout", "module lookup disabled", "network is unreachable", "cannot query module", "connection reset"):
+	case has("x509:", "certificate signed by", "certificate verify"):
+		return withHint(fmt.Errorf("modules cannot be downloaded: %s", last), "something between you and the module proxy signs with its own certificate: add its CA to the system's, or name it in SSL_CERT_FILE (Linux)")
+	case has("proxyconnect", "proxy authentication required"):
+		return withHint(fmt.Errorf("modules cannot be downloaded: %s", last), "the HTTP proxy in HTTPS_PROXY or HTTP_PROXY refuses: mend it, or set NO_PROXY to the host of `go env GOPROXY`")
+	case has("dial tcp", "no such host", "i/o timeout", "connection refused", "tls handshake timeout", "module lookup disabled", "network is unreachable", "cannot query module", "connection reset",
+		"403 forbidden", "404 not found", "407 proxy", "410 gone", "429 too many", "500 internal", "502 bad gateway", "503 service", "504 gateway", "unexpected eof", "context deadline exceeded", "server misbehaving"):
 		return withHint(fmt.Errorf("modules cannot be downloaded: %s", last), "check the network and `go env GOPROXY` (a mirror that you can reach does as well), then run it again: what is there is kept")
 	case has("requires go >=", "go.mod requires", "toolchain not available"):
 		return withHint(fmt.Errorf("this Go is too old: %s", last), "install Go 1.26 or newer from https://go.dev/dl, or allow its download: go env -w GOTOOLCHAIN=auto")

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubekata/kubekata/harness/ephemeral"
 )
 
 func (a *App) execCommand() *cobra.Command {
@@ -41,7 +43,14 @@ func (a *App) exec(ctx context.Context, s selection, args []string) error {
 	bin := scratch(w, "bin", k.Slug())
 	build := exec.CommandContext(ctx, "go", "build", "-o", bin, "./"+k.Rel()+"/cmd")
 	build.Dir, build.Stdout, build.Stderr = w.Root, a.Err, a.Err
-	if err := build.Run(); err != nil {
+	tmp, done, err := ephemeral.New()
+	if err != nil {
+		return err
+	}
+	build.Env = append(os.Environ(), "GOTMPDIR="+tmp)
+	err = build.Run()
+	_ = done() // the next run sweeps what is left
+	if err != nil {
 		return fmt.Errorf("build the program of %s: %w", k.ID(), err)
 	}
 	return a.child(w.Root, state.KubectlEnv(), bin, args...)

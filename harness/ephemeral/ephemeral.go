@@ -1,6 +1,6 @@
-// Package ephemeral keeps account of API servers that live for one test process. A learner's panic on a goroutine, or an
-// os.Exit, ends the process without any clean-up, and its etcd and kube-apiserver would stay behind: [Sweep] finds and
-// ends them.
+// Package ephemeral keeps account of what lives for one process: the API server of a test process, the temporary files of
+// a go command. A learner's panic on a goroutine, an os.Exit or a kill end the process without any clean-up, and its etcd
+// and kube-apiserver, or some hundred megabytes of half-linked programs, would stay behind: [Sweep] finds and ends them.
 package ephemeral
 
 import (
@@ -30,8 +30,8 @@ func base() (string, error) {
 	return filepath.Join(cache, "ephemeral"), nil
 }
 
-// New returns a folder for the data of an API server of this process. Its path must stand on the command line of each
-// server that is started for it. Call done when they have ended: it removes the folder. As long as the process lives, the
+// New returns a folder for this process: for the data of an API server, or for temporary files. Its path must stand on the
+// command line of each server that is started for it. Call done when they have ended: it removes the folder. As long as the process lives, the
 // folder is locked and [Sweep] leaves it alone.
 func New() (dir string, done func() error, err error) {
 	parent, err := base()

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubekata/kubekata/harness/binaries"
+	"github.com/kubekata/kubekata/harness/environ"
 )
 
 const (
@@ -37,7 +38,7 @@ func (h home) create(ctx context.Context, programs binaries.Paths, folder string
 	}
 	// Without --wait: our own wait for the nodes covers it, and is quicker.
 	cmd := exec.CommandContext(ctx, programs[binaries.Kwokctl.Name], "create", "cluster", "--name="+clusterName, "--config="+config, "--kubeconfig="+h.kubeconfig())
-	cmd.Env = append(os.Environ(), "KWOK_WORKDIR="+h.work(), "KUBECONFIG="+h.kubeconfig(), "KUBECACHEDIR="+filepath.Join(h.work(), "kubectl"))
+	cmd.Env = environ.Servers("KWOK_WORKDIR="+h.work(), "KUBECONFIG="+h.kubeconfig(), "KUBECACHEDIR="+filepath.Join(h.work(), "kubectl"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

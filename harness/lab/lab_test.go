@@ -100,13 +100,39 @@ func pid(t *testing.T, ctx context.Context, name string) int {
 	return 0
 }
 
+// freePort returns an address on loopback that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 func TestLabIsPrivateAndWhole(t *testing.T) {
 	ctx := isolate(t)
 	if _, ok := lab.Join(ctx); ok {
 		t.Fatal("Join found a lab before one was started")
 	}
+	// What a learner may have exported for another project: kwokctl and etcd take their options from variables too.
+	metrics := freePort(t)
+	t.Setenv("KWOK_KUBE_AUTHORIZATION", "false")
+	t.Setenv("KWOK_RUNTIME", "docker")
+	t.Setenv("ETCD_LISTEN_METRICS_URLS", "http://"+metrics)
 	s, _ := up(t, ctx)
 	dir := filepath.Dir(s.Kubeconfig)
+
+	t.Run("the caller's variables change nothing", func(t *testing.T) {
+		if c, err := net.Dial("tcp", metrics); err == nil {
+			c.Close()
+			t.Errorf("etcd listens where ETCD_LISTEN_METRICS_URLS says")
+		}
+		if args := strings.Join(running(t, dir), "\n"); !strings.Contains(args, "--authorization-mode=Node,RBAC") {
+			t.Errorf("RBAC is off; command lines:\n%s", args)
+		}
+	})
 
 	t.Run("files with keys are the user's alone", func(t *testing.T) {
 		keys := 0

@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/kubekata/kubekata/harness/binaries"
+	"github.com/kubekata/kubekata/harness/environ"
 )
 
 // RunLabel is on every namespace and cluster-scoped object that a spec makes. Its value is the run's ID.
@@ -97,7 +98,7 @@ func Sweep(ctx context.Context, root string) error {
 	for _, id := range dead {
 		cmd := exec.CommandContext(ctx, programs[binaries.Kubectl.Name], "--kubeconfig="+h.kubeconfig(),
 			"delete", swept, "--selector="+RunLabel+"="+id, "--ignore-not-found", "--wait=false")
-		cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(h.work(), "kubectl"))
+		cmd.Env = environ.Servers("KUBECACHEDIR=" + filepath.Join(h.work(), "kubectl"))
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Run(); err != nil {

@@ -172,6 +172,13 @@ func (c *collector) goTest(ctx context.Context, packages []string) error {
 	cmd := exec.Command("go", append(args, packages...)...)
 	cmd.Dir = c.o.Workbook.Root
 	cmd.Env = append(os.Environ(), report.Env+"=1", report.FocusEnv+"="+c.o.Focus)
+	// go removes its temporary folder when it is interrupted, not when it is killed: ours is swept.
+	tmp, done, err := ephemeral.New()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = done() }() // the next run sweeps what is left
+	cmd.Env = append(cmd.Env, "GOTMPDIR="+tmp)
 	cmd.Env = append(cmd.Env, c.o.Env...)
 	var stderr tail
 	cmd.Stderr = &stderr
