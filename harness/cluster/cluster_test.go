@@ -83,6 +83,18 @@ var _ = Describe("Requests", func() {
 	})
 })
 
+var _ = Describe("A request for a path that does not exist", func() {
+	DescribeTable("is shown with the path, which is what is wrong with it", func(ctx SpecContext, path, want string) {
+		_, err := api.Clientset().Discovery().RESTClient().Get().AbsPath(path).DoRaw(ctx)
+		Expect(err).To(Satisfy(apierrors.IsNotFound))
+		Expect(api.Requests()[0].String()).To(Equal(want))
+	},
+		Entry("the core group below /apis", "/apis/v1/namespaces/default/pods/a", "get    /apis/v1/namespaces/default/pods/a → 404 Not Found"),
+		Entry("a named group below /api", "/api/apps/v1/deployments", "get    /api/apps/v1/deployments → 404 Not Found"),
+		Entry("a resource of another group", "/apis/apps/v1/namespaces/default/pods", "list   /apis/apps/v1/namespaces/default/pods → 404 Not Found"),
+	)
+})
+
 var _ = Describe("Intercept", func() {
 	It("answers in the server's stead, until the spec ends", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -150,6 +151,9 @@ func (a *Answer) response(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// versionPattern is what a version of the API looks like: v1, v2beta1.
+var versionPattern = regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]+)?$`)
+
 // parse reads a request as the API server's RequestInfo does: k8s.io/apiserver pkg/endpoints/request.
 func parse(req *http.Request) (Request, error) {
 	r := Request{Path: req.URL.Path, Query: req.URL.Query(), UserAgent: req.UserAgent(), ContentType: req.Header.Get("Content-Type")}
@@ -178,6 +182,9 @@ func parse(req *http.Request) (Request, error) {
 		r.Group, r.Version, parts = parts[1], parts[2], parts[3:]
 	default:
 		parts = nil
+	}
+	if !versionPattern.MatchString(r.Version) {
+		r.Group, r.Version, parts = "", "", nil // /apis/v1/namespaces is no resource's path
 	}
 	if len(parts) >= 2 && parts[0] == "namespaces" {
 		r.Namespace = parts[1]
@@ -224,7 +231,9 @@ func (r Request) String() string {
 
 func (r Request) line(home string) string {
 	what := r.Path
-	if r.Resource != "" {
+	// A collection that does not exist was asked for by a wrong path, most likely: /apis/v1/pods.
+	lost := r.Code == http.StatusNotFound && r.Name == ""
+	if r.Resource != "" && !lost {
 		what = r.Resource
 		if r.Name != "" {
 			what += "/" + r.Name
@@ -233,7 +242,7 @@ func (r Request) line(home string) string {
 			what += "/" + r.Subresource
 		}
 	}
-	if r.Namespace != "" && r.Namespace != home && r.Resource != "namespaces" {
+	if !lost && r.Namespace != "" && r.Namespace != home && r.Resource != "namespaces" {
 		what += " in " + r.Namespace
 	}
 	query := url.Values{}
