@@ -110,6 +110,15 @@ var _ = Describe("Intercept", func() {
 		Expect(err).To(Satisfy(apierrors.IsNotFound), "the judge's requests are not intercepted")
 	})
 
+	It("answers with a body of the spec's", func(ctx SpecContext) {
+		api.Intercept(func(cluster.Request) *cluster.Answer {
+			return &cluster.Answer{Body: []byte(`{"gitVersion":"v9.9.9"}`)}
+		})
+		version, err := api.Clientset().Discovery().ServerVersionWithContext(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(version.GitVersion).To(Equal("v9.9.9"))
+	})
+
 	It("drops the connection", func(ctx SpecContext) {
 		api.Intercept(func(cluster.Request) *cluster.Answer { return &cluster.Answer{} })
 		_, err := api.Clientset().CoreV1().Nodes().List(ctx, metav1.ListOptions{})

@@ -38,10 +38,13 @@ type Request struct {
 // between) and return nil, which lets the request go on, or return an answer, which the server never sees.
 type Interceptor func(Request) *Answer
 
-// Answer is an answer in the server's stead.
+// Answer is an answer in the server's stead. One without Status and Body drops the connection instead.
 type Answer struct {
-	// Status is sent as the body, with its Code. A nil Status drops the connection instead.
+	// Status is sent as the body, with its Code.
 	Status *metav1.Status
+	// Body is sent with the code 200 when there is no Status. Its Content-Type is application/json unless Header says
+	// otherwise.
+	Body []byte
 	// Header is added, a Retry-After for instance.
 	Header http.Header
 }
@@ -128,24 +131,28 @@ func call(i Interceptor, mine bool, r Request) *Answer {
 }
 
 func (a *Answer) response(req *http.Request) (*http.Response, error) {
-	if a.Status == nil {
+	code, body := http.StatusOK, a.Body
+	switch {
+	case a.Status != nil:
+		status := *a.Status
+		status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
+		if status.Status == "" {
+			status.Status = metav1.StatusFailure
+		}
+		var err error
+		if body, err = json.Marshal(status); err != nil {
+			return nil, err
+		}
+		code = int(status.Code)
+	case body == nil:
 		return nil, &url.Error{Op: req.Method, URL: req.URL.String(), Err: io.ErrUnexpectedEOF}
-	}
-	status := *a.Status
-	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-	if status.Status == "" {
-		status.Status = metav1.StatusFailure
-	}
-	body, err := json.Marshal(status)
-	if err != nil {
-		return nil, err
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
 	for k, v := range a.Header {
 		header[k] = v
 	}
 	return &http.Response{
-		Status: fmt.Sprintf("%d %s", status.Code, http.StatusText(int(status.Code))), StatusCode: int(status.Code),
+		Status: fmt.Sprintf("%d %s", code, http.StatusText(code)), StatusCode: code,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req,
 	}, nil
