@@ -167,6 +167,7 @@ func (a *App) mutants(ctx context.Context, s selection, full bool, workers int, 
 	if !asJSON {
 		o.Done = func(v mutant.Verdict) { pause(func() { done++; a.showMutant(v) }) }
 	}
+	o.Note = func(text string) { pause(func() { fmt.Fprintln(a.Err, text) }) }
 	verdicts, err := mutant.Run(ctx, o)
 	clear()
 	if err != nil {

@@ -39,37 +39,43 @@ type Options struct {
 	Workers int
 	// Done is called with each verdict, from one goroutine at a time. May be nil.
 	Done func(Verdict)
+	// Note is called with what does not change a verdict and is worth knowing. May be nil.
+	Note func(string)
 }
 
 type job struct {
 	kata   workbook.Kata
 	mutant Mutant
 	slot   int
+	batch  *batch // nil for a mutant that is compiled by itself
+	err    error  // of Apply
 }
 
 // Run tests the mutants of the katas and returns the verdicts in order. The error says that a list of mutants is
 // wrong, or that go could not run; it is not a survivor's.
+//
+// The mutants of a kata that change nothing but functions are linked into one test binary, which is then run once for each.
 func Run(ctx context.Context, o Options) ([]Verdict, error) {
-	var jobs []job
-	for _, k := range o.Katas {
-		mutants, err := Load(k)
-		if err != nil {
+	mutants := make([][]Mutant, len(o.Katas))
+	total := 0
+	for i, k := range o.Katas {
+		var err error
+		if mutants[i], err = Load(k); err != nil {
 			return nil, err
 		}
-		for _, m := range mutants {
-			jobs = append(jobs, job{kata: k, mutant: m, slot: len(jobs)})
-		}
+		total += len(mutants[i])
 	}
-	verdicts := make([]Verdict, len(jobs))
+	verdicts := make([]Verdict, total)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	queue := make(chan job)
+	queue := make(chan job, 1024) // so that the next kata is built while the specs of one run
 	var workers sync.WaitGroup
 	var report sync.Mutex
 	for range max(1, o.Workers) {
 		workers.Go(func() {
 			for j := range queue {
 				v, err := o.test(ctx, j)
+				j.batch.done()
 				if err != nil {
 					cancel(err)
 					continue
@@ -83,11 +89,17 @@ func Run(ctx context.Context, o Options) ([]Verdict, error) {
 			}
 		})
 	}
-	for _, j := range jobs {
-		if ctx.Err() != nil {
-			break
+	slot := 0
+	for i, k := range o.Katas {
+		jobs, err := o.prepare(ctx, k, mutants[i])
+		if err != nil {
+			cancel(err)
 		}
-		queue <- j
+		for _, j := range jobs {
+			j.slot = slot
+			slot++
+			queue <- j
+		}
 	}
 	close(queue)
 	workers.Wait()
@@ -100,32 +112,58 @@ func Run(ctx context.Context, o Options) ([]Verdict, error) {
 // test runs the specs against one mutant.
 func (o Options) test(ctx context.Context, j job) (Verdict, error) {
 	v := Verdict{Kata: j.kata.ID(), Mutant: j.mutant.Name, Mistake: j.mutant.Mistake, Spec: j.mutant.Spec}
-	contents, err := j.mutant.Apply(j.kata)
-	if err != nil {
-		v.Reason = err.Error()
+	if j.err != nil {
+		v.Reason = j.err.Error()
 		return v, nil
 	}
-	over := overlay.New(filepath.Join(o.Dir, strings.ReplaceAll(j.kata.ID(), "/", "-")+"-"+j.mutant.Name))
-	if err := over.Mutant(j.kata, "mutant", contents); err != nil {
-		return v, err
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
 	}
-	file, err := over.File("overlay.json")
-	if err != nil {
-		return v, err
-	}
-	opts := runner.Options{Workbook: o.Workbook, Katas: []workbook.Kata{j.kata}, Overlay: file}
+	opts := runner.Options{Workbook: o.Workbook, Katas: []workbook.Kata{j.kata}}
 	if !o.Full {
 		opts.Focus = j.mutant.Spec
 	}
-	results, err := runner.Run(ctx, opts)
+	var result runner.Result
+	var err error
+	if j.batch != nil {
+		opts.Env = []string{SelectEnv + "=" + j.mutant.Name}
+		result, err = runner.Exec(ctx, opts, j.batch.binary)
+	} else {
+		result, err = o.apart(ctx, j, opts)
+	}
 	if err != nil {
 		return v, fmt.Errorf("mutant %s of %s: %w", j.mutant.Name, j.kata.ID(), err)
 	}
 	if ctx.Err() != nil {
 		return v, context.Cause(ctx)
 	}
-	v.judge(results[0])
+	v.judge(result)
 	return v, nil
+}
+
+// apart compiles a mutant by itself.
+func (o Options) apart(ctx context.Context, j job, opts runner.Options) (runner.Result, error) {
+	contents, err := j.mutant.Apply(j.kata)
+	if err != nil {
+		return runner.Result{}, err
+	}
+	over := overlay.New(o.dir(j.kata, j.mutant.Name))
+	if err := over.Mutant(j.kata, "mutant", contents); err != nil {
+		return runner.Result{}, err
+	}
+	if opts.Overlay, err = over.File("overlay.json"); err != nil {
+		return runner.Result{}, err
+	}
+	results, err := runner.Run(ctx, opts)
+	if err != nil {
+		return runner.Result{}, err
+	}
+	return results[0], nil
+}
+
+// dir is where the files of a mutant, or of a kata's batch, are kept.
+func (o Options) dir(k workbook.Kata, name string) string {
+	return filepath.Join(o.Dir, strings.ReplaceAll(k.ID(), "/", "-")+"-"+name)
 }
 
 // judge decides whether the spec that the mutant names has caught it. Only a spec that ran and failed counts: a mutant

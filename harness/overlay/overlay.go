@@ -58,6 +58,18 @@ func (o *Overlay) Mutant(k workbook.Kata, name string, contents map[string][]byt
 	})
 }
 
+// Extra adds files to the kata's folder that it does not have.
+func (o *Overlay) Extra(k workbook.Kata, name string, contents map[string][]byte) error {
+	for rel, data := range contents {
+		file, err := o.write(k, name, rel, data)
+		if err != nil {
+			return err
+		}
+		o.replace[filepath.Join(k.Dir(), filepath.FromSlash(rel))] = file
+	}
+	return nil
+}
+
 func (o *Overlay) add(k workbook.Kata, source func(rel string) (string, error)) error {
 	files, err := k.LearnerFiles()
 	if err != nil {

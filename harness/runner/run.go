@@ -121,6 +121,24 @@ func (p *output) add(text string) {
 	}
 }
 
+// readAll takes all of a stream in.
+func (p *output) readAll(r io.Reader) error {
+	in := bufio.NewReaderSize(r, 1<<20)
+	for {
+		line, err := in.ReadString('\n')
+		p.add(line)
+		if errors.Is(err, io.EOF) {
+			if p.partial != "" {
+				p.add("\n")
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 func (p *output) line(line string) {
 	e, ok, err := report.Parse(line)
 	switch {
@@ -171,15 +189,13 @@ func (c *collector) goTest(ctx context.Context, packages []string) error {
 	}
 	cmd := exec.Command("go", append(args, packages...)...)
 	cmd.Dir = c.o.Workbook.Root
-	cmd.Env = append(os.Environ(), report.Env+"=1", report.FocusEnv+"="+c.o.Focus)
 	// go removes its temporary folder when it is interrupted, not when it is killed: ours is swept.
 	tmp, done, err := ephemeral.New()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = done() }() // the next run sweeps what is left
-	cmd.Env = append(cmd.Env, "GOTMPDIR="+tmp)
-	cmd.Env = append(cmd.Env, c.o.Env...)
+	cmd.Env = append(c.o.environ(), "GOTMPDIR="+tmp)
 	var stderr tail
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -202,6 +218,10 @@ func (c *collector) goTest(ctx context.Context, packages []string) error {
 		return &GoError{Output: stderr.String(), Err: err}
 	}
 	return nil
+}
+
+func (o Options) environ() []string {
+	return append(append(os.Environ(), report.Env+"=1", report.FocusEnv+"="+o.Focus), o.Env...)
 }
 
 // spoke reports whether go said something of any package; else its error is not about a package.
