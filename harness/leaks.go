@@ -13,8 +13,10 @@ import (
 const leakBound = 5 * time.Second
 
 // notLeaks are functions of goroutines that a spec may leave behind: an idle connection belongs to its transport, which
-// keeps it for the next request, and Ginkgo and this package run the check itself in goroutines.
+// keeps it for the next request, so does the goroutine that watches its certificate, and Ginkgo and this package run the check itself in goroutines.
 var notLeaks = []string{
+	"k8s.io/client-go/transport.(*dynamicClientCert).run",
+	"k8s.io/client-go/transport.(*dynamicClientCert).runWorker",
 	"net/http.(*persistConn).readLoop",
 	"net/http.(*persistConn).writeLoop",
 	"net/http.(*http2clientConnReadLoop).run",

@@ -32,9 +32,10 @@ func Start(ctx context.Context, name string, run func(context.Context) error) (c
 	waitCtx, giveUp := context.WithCancelCause(ctx)
 	l := &Loop{name: name, cancel: cancel, done: make(chan struct{})}
 	go func() {
-		defer ginkgo.GinkgoRecover()
 		defer close(l.done)
 		defer giveUp(fmt.Errorf("%s has returned", name))
+		// First of all, the failure is recorded: the spec may be over as soon as its waits have been given up.
+		defer ginkgo.GinkgoRecover()
 		l.err = run(loopCtx)
 		if loopCtx.Err() != nil {
 			return // it was asked to

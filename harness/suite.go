@@ -50,6 +50,7 @@ func RunSpecs(t *testing.T, description string) bool {
 		return err.Error(), true
 	})
 	gomega.SetDefaultEventuallyTimeout(10 * time.Second)
+	gomega.EnforceDefaultTimeoutsWhenUsingContexts() // Gomega otherwise waits until the spec's context ends
 	gomega.SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	gomega.SetDefaultConsistentlyDuration(500 * time.Millisecond)
 	gomega.SetDefaultConsistentlyPollingInterval(20 * time.Millisecond)

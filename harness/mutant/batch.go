@@ -7,7 +7,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/kubekata/kubekata/harness/overlay"
@@ -28,46 +30,85 @@ func (b *batch) done() {
 	}
 }
 
-// prepare returns a job for each mutant, and builds the binary of those that can share one. When that does not compile, each is
-// compiled by itself, and says so in its own verdict.
+// prepare returns a job for each mutant, and builds the binary of those that can share one. A mutant that does not compile is
+// left out of it, and says so in its own verdict.
 func (o Options) prepare(ctx context.Context, k workbook.Kata, mutants []Mutant) ([]job, error) {
 	jobs := make([]job, len(mutants))
-	files := map[string]*combined{}
-	var together []int
+	contents := make([]map[string][]byte, len(mutants))
 	for i, m := range mutants {
 		jobs[i] = job{kata: k, mutant: m}
-		contents, err := m.Apply(k)
-		if err != nil {
-			jobs[i].err = err
+		contents[i], jobs[i].err = m.Apply(k)
+	}
+	broken := map[string]bool{}
+	for ctx.Err() == nil {
+		files := map[string]*combined{}
+		var together []int
+		for i, m := range mutants {
+			if jobs[i].err != nil || broken[m.Name] {
+				continue
+			}
+			ok, err := join(k, files, m.Name, contents[i])
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				together = append(together, i)
+			}
+		}
+		if len(together) < 2 {
+			return jobs, nil
+		}
+		b, err := o.build(ctx, k, files)
+		var failed *runner.BuildError
+		if errors.As(err, &failed) {
+			found := culprits(failed.Output, files)
+			if len(found) == 0 {
+				o.note(fmt.Sprintf("%s: its mutants do not compile together, and are built one by one: %v", k.ID(), failed))
+				return jobs, nil
+			}
+			for _, name := range found {
+				broken[name] = true
+			}
 			continue
 		}
-		ok, err := join(k, files, m.Name, contents)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			together = append(together, i)
-		}
-	}
-	if len(together) < 2 || ctx.Err() != nil {
-		return jobs, nil
-	}
-	b, err := o.build(ctx, k, files)
-	var failed *runner.BuildError
-	switch {
-	case errors.As(err, &failed):
-		if o.Note != nil {
-			o.Note(fmt.Sprintf("%s: its mutants do not compile together, and are built one by one: %v", k.ID(), failed))
+		b.left.Store(int32(len(together)))
+		for _, i := range together {
+			jobs[i].batch = b
 		}
 		return jobs, nil
-	case err != nil:
-		return nil, err
-	}
-	b.left.Store(int32(len(together)))
-	for _, i := range together {
-		jobs[i].batch = b
 	}
 	return jobs, nil
+}
+
+func (o Options) note(text string) {
+	if o.Note != nil {
+		o.Note(text)
+	}
+}
+
+// compileError is where the compiler found something: "dir/file.go:12:3: …".
+var compileError = regexp.MustCompile(`(?m)([^/\s]+\.go):(\d+)(:\d+)?: `)
+
+// culprits returns the mutants whose text the compiler's errors are in.
+func culprits(output string, files map[string]*combined) []string {
+	found := map[string]bool{}
+	for _, m := range compileError.FindAllStringSubmatch(output, -1) {
+		line, err := strconv.Atoi(m[2])
+		if err != nil {
+			continue
+		}
+		for rel, c := range files {
+			if filepath.Base(rel) == m[1] {
+				if name := c.mutantAt(line); name != "" {
+					found[name] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 // join adds a mutant to the combined files, or to none of them.

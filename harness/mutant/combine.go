@@ -39,7 +39,8 @@ type combined struct {
 	imports    map[string]string // local name → path
 	added      map[string]bool   // names of declarations that mutants have brought
 	variants   map[string][]string
-	extra      []string    // the text of the variants and of added declarations
+	extra      []string // the text of the variants and of added declarations
+	output     []byte
 	newImports [][2]string // local name, path
 }
 
@@ -165,7 +166,31 @@ func (c *combined) file() ([]byte, error) {
 	for _, t := range c.extra {
 		fmt.Fprintf(&out, "\n%s\n", t)
 	}
-	return format.Source(out.Bytes())
+	var err error
+	c.output, err = format.Source(out.Bytes())
+	return c.output, err
+}
+
+// mutantAt returns the mutant whose function stands at a line of the combined file, "" when it is nobody's.
+func (c *combined) mutantAt(line int) string {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, c.name, c.output, parser.SkipObjectResolution)
+	if err != nil {
+		return ""
+	}
+	for _, fn := range functions(f) {
+		if fset.Position(fn.Pos()).Line > line || fset.Position(fn.End()).Line < line {
+			continue
+		}
+		for name, mutants := range c.variants {
+			for _, m := range mutants {
+				if fn.Name.Name == variant(c.funcs[name].Name.Name, m) {
+					return m
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // dispatcher writes the function that calls the wanted variant.

@@ -2,11 +2,13 @@ package mutant
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,6 +88,13 @@ func TestCombine(t *testing.T) {
 	conf := types.Config{Importer: importer.ForCompiler(fset, "source", nil)}
 	if _, err := conf.Check("p", fset, files, nil); err != nil {
 		t.Fatalf("%v in\n%s", err, out)
+	}
+	line := 1 + strings.Count(string(out[:strings.Index(string(out), "strings.ToLower")]), "\n")
+	if got := culprits(fmt.Sprintf("./x/p.go:%d:3: declared and not used: y", line), map[string]*combined{"p.go": c}); !slices.Equal(got, []string{"name-lower"}) {
+		t.Errorf("culprits: got %v", got)
+	}
+	if got := culprits("./x/p.go:1:3: nonsense", map[string]*combined{"p.go": c}); len(got) > 0 {
+		t.Errorf("culprits of a line that is nobody's: got %v", got)
 	}
 	for _, want := range []string{
 		`case "put-nothing":` + "\n\t\t" + `kataRecv.Put_kata_put_nothing(kataArg0...)`,
