@@ -86,7 +86,7 @@ var _ = Describe("Run", func() {
 			func(ctx SpecContext, first error) {
 				queue, baking := newQueue(time.Hour, clocktesting.NewFakeClock(time.Now())), closed(ctx)
 				h := working(func(_ context.Context, key string, attempt int) error {
-					if attempt > 1 {
+					if key == "b" || attempt > 1 {
 						return nil
 					}
 					baking.wait()
@@ -96,6 +96,8 @@ var _ = Describe("Run", func() {
 				queue.Add("a")
 				Eventually(h.calls("a")).WithContext(wait).Should(Equal(1))
 				queue.Add("a")
+				queue.Add("b") // the other worker comes by a, if a is there to be taken, and then by b
+				Eventually(h.handled).WithContext(wait).Should(HaveKeyWithValue("b", 1), "b, which the second worker takes")
 				baking.open()
 				Eventually(h.handled).WithContext(wait).Should(HaveKeyWithValue("a", 2), "how often a was worked on: it changed while the first Handle ran")
 				Consistently(h.calls("a")).WithContext(wait).WithTimeout(100*time.Millisecond).Should(Equal(2), "Handles for a")
