@@ -47,8 +47,8 @@ func Preferred(ctx context.Context, client discovery.DiscoveryInterfaceWithConte
 }
 
 // ForKind returns the resources whose objects have the kind, spelled exactly so, in their preferred version and sorted by
-// group: several groups may have a kind of the same name. When there is none, the error is ErrUnknownKind if every group
-// has answered; if some have not, it is the error that Preferred returns, because they might have it. What is found is
+// group: several groups may have a kind of the same name. When there is none, the error is ErrUnknownKind, with the kind in its
+// message, if every group has answered; if some have not, it is the error that Preferred returns, because they might have it. What is found is
 // returned without an error.
 func ForKind(ctx context.Context, client discovery.DiscoveryInterfaceWithContext, kind string) ([]schema.GroupVersionResource, error) {
 	// TODO(kata): Look through the preferred resources. When may we say that there is no such kind?
@@ -56,7 +56,7 @@ func ForKind(ctx context.Context, client discovery.DiscoveryInterfaceWithContext
 }
 
 // Supports reports whether a resource supports a verb. The resource may be a subresource: "pods/log". One that is not
-// served, in that group and version, is ErrUnknownResource; any other failure is the server's. It asks for the resources of
+// served, in that group and version and spelled exactly so, is ErrUnknownResource, with the resource in its message; any other failure is the server's. It asks for the resources of
 // this one group and version, and for nothing else.
 func Supports(ctx context.Context, client discovery.DiscoveryInterfaceWithContext, gvr schema.GroupVersionResource, verb string) (bool, error) {
 	// TODO(kata): Ask for the resources of the group and version, and find the one.

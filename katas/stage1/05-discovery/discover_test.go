@@ -143,6 +143,12 @@ var _ = Describe("Preferred", func() {
 		Expect(names(resources)).NotTo(ContainElement("jobs"))
 	})
 
+	It("sorts by resource also where the versions of a group differ", func(ctx SpecContext) {
+		serve(ctx, group("pizza.example.com", version("v1", resource("pizzas", kind("Pizza"))), version("v1beta1", resource("pizzas", kind("Pizza")), resource("ovens", kind("Oven")))))
+		mine := slices.DeleteFunc(preferred(ctx), func(r discover.Resource) bool { return r.Group != "pizza.example.com" })
+		Expect(names(mine)).To(HaveExactElements("ovens", "pizzas"), "resources of pizza.example.com: ovens are of v1beta1, pizzas of v1")
+	})
+
 	It("returns no resources when the server refuses altogether", func(ctx SpecContext) {
 		refuse()
 		resources, err := discover.Preferred(ctx, client())
@@ -160,6 +166,13 @@ var _ = Describe("ForKind", func() {
 	It("does not guess the plural", func(ctx SpecContext) {
 		serve(ctx, group("pizza.example.com", version("v1", resource("staff", kind("Pizzaiolo")))))
 		Expect(discover.ForKind(ctx, client(), "Pizzaiolo")).To(Equal([]schema.GroupVersionResource{{Group: "pizza.example.com", Version: "v1", Resource: "staff"}}))
+	})
+
+	It("returns the preferred version alone", func(ctx SpecContext) {
+		serve(ctx)
+		Expect(discover.ForKind(ctx, client(), "HorizontalPodAutoscaler")).To(Equal([]schema.GroupVersionResource{
+			{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"},
+		}), "autoscaling has the kind in v1 and in v2, and prefers v2")
 	})
 
 	It("returns the resources of all groups that have the kind", func(ctx SpecContext) {
@@ -226,6 +239,8 @@ var _ = Describe("Supports", func() {
 		Entry("in a group that is served", schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "pizzas"}),
 		Entry("in a version that is not served", schema.GroupVersionResource{Group: "apps", Version: "v1beta1", Resource: "deployments"}),
 		Entry("in a group that does not exist", schema.GroupVersionResource{Group: "pizza.example.com", Version: "v1", Resource: "pizzas"}),
+		Entry("as the singular of one", schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployment"}),
+		Entry("as the short name of one", schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deploy"}),
 		Entry("when a subresource is asked for that its resource does not have", schema.GroupVersionResource{Version: "v1", Resource: "pods/scale"}),
 	)
 
@@ -234,6 +249,15 @@ var _ = Describe("Supports", func() {
 		ok, err := discover.Supports(ctx, client(), deployments, "get")
 		Expect(err).To(Satisfy(apierrors.IsInternalError), "the server said 500 InternalError, got: %v", err)
 		Expect(ok).To(BeFalse())
+	})
+
+	It("reports a group that it may not ask for", func(ctx SpecContext) {
+		api.Intercept(func(cluster.Request) *cluster.Answer {
+			return failure(http.StatusForbidden, metav1.StatusReasonForbidden)
+		})
+		_, err := discover.Supports(ctx, client(), deployments, "get")
+		Expect(err).To(Satisfy(apierrors.IsForbidden), "the server said 403 Forbidden, got: %v", err)
+		Expect(err).NotTo(MatchError(discover.ErrUnknownResource), "whether there is such a resource has not been answered")
 	})
 
 	It("asks for the one group and version, and for nothing else", func(ctx SpecContext) {
