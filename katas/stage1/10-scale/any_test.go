@@ -120,7 +120,7 @@ var _ = Describe("Scale", func() {
 		refuseWrites(metav1.StatusReasonConflict, 409)
 		before, err := scale.Scale(ctx, made(), gr, ns, "stone", 5)
 		Expect(err).To(Satisfy(apierrors.IsConflict), "want an error that apierrors.IsConflict recognises, got: %v", err)
-		Expect(len(writes())).To(BeNumerically(">", 1), "attempts")
+		Expect(len(writes())).To(And(BeNumerically(">", 1), BeNumerically("<=", attempts)), "attempts")
 		Expect(before).To(BeZero(), "the replicas before, together with an error")
 	})
 
@@ -199,6 +199,14 @@ var _ = Describe("Adjust", func() {
 		Expect(after).To(BeZero(), "the replicas after, together with an error")
 	})
 
+	It("refuses to take away from none, and asks once", func(ctx SpecContext) {
+		ns, gr := api.Namespace(ctx), ovens(ctx)
+		oven(ctx, gr, ns, 0, nil)
+		_, err := scale.Adjust(ctx, made(), gr, ns, "stone", -1)
+		Expect(err).To(MatchError(scale.ErrNegative), "the server must not be left to find out")
+		Expect(scaleRequests()).To(HaveLen(1), "requests for the scale: zero will not be more the next time")
+	})
+
 	It("refuses to go below zero when another scaler was there first", func(ctx SpecContext) {
 		ns, gr := api.Namespace(ctx), ovens(ctx)
 		oven(ctx, gr, ns, 3, nil)
@@ -214,7 +222,7 @@ var _ = Describe("Adjust", func() {
 		refuseWrites(metav1.StatusReasonConflict, 409)
 		after, err := scale.Adjust(ctx, made(), gr, ns, "stone", 1)
 		Expect(err).To(Satisfy(apierrors.IsConflict), "want an error that apierrors.IsConflict recognises, got: %v", err)
-		Expect(len(writes())).To(BeNumerically(">", 1), "attempts")
+		Expect(len(writes())).To(And(BeNumerically(">", 1), BeNumerically("<=", attempts)), "attempts")
 		Expect(after).To(BeZero(), "the replicas after, together with an error")
 	})
 
@@ -230,6 +238,7 @@ var _ = Describe("Adjust", func() {
 		refuseWrites(metav1.StatusReasonForbidden, 403)
 		after, err := scale.Adjust(ctx, made(), gr, ns, "stone", 1)
 		Expect(err).To(Satisfy(apierrors.IsForbidden), "want an error that apierrors.IsForbidden recognises, got: %v", err)
+		Expect(writes()).To(HaveLen(1), "writes: a refusal that is no conflict will not be another one the next time")
 		Expect(after).To(BeZero(), "the replicas after, together with an error")
 	})
 })

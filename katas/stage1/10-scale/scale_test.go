@@ -91,7 +91,7 @@ var _ = Describe("ScaleDeployment", func() {
 		refuseWrites(metav1.StatusReasonConflict, 409)
 		before, err := scale.ScaleDeployment(ctx, api.Clientset(), ns, "web", 5)
 		Expect(err).To(Satisfy(apierrors.IsConflict), "want an error that apierrors.IsConflict recognises, got: %v", err)
-		Expect(len(writes())).To(BeNumerically(">", 1), "attempts")
+		Expect(len(writes())).To(And(BeNumerically(">", 1), BeNumerically("<=", attempts)), "attempts")
 		Expect(before).To(BeZero(), "the replicas before, together with an error")
 	})
 
@@ -133,6 +133,7 @@ var _ = Describe("HasScale", func() {
 		Entry("that daemonsets have none", "daemonsets", false),
 		Entry("that a resource which is not there has none", "pizzas", false),
 		Entry("that the end of a resource's name is no resource", "sets", false),
+		Entry("that the beginning of a resource's name is no resource", "deploy", false),
 	)
 
 	It("knows the core group", func(ctx SpecContext) {
@@ -166,6 +167,16 @@ var _ = Describe("HasScale", func() {
 	})
 })
 
+var _ = DescribeTable("HasScale reports a server that does not say", func(ctx SpecContext, reason metav1.StatusReason, code int32) {
+	api.Intercept(func(cluster.Request) *cluster.Answer { return refuse(reason, code, "not today") })
+	got, err := scale.HasScale(ctx, api.Clientset().Discovery(), deployments.WithVersion("v1"))
+	Expect(err).To(WithTransform(apierrors.ReasonForError, Equal(reason)), "the server said %d %s, got: %v", code, reason, err)
+	Expect(got).To(BeFalse(), "an answer together with an error")
+},
+	Entry("because it may not", metav1.StatusReasonForbidden, int32(403)),
+	Entry("because it cannot", metav1.StatusReasonInternalError, int32(500)),
+)
+
 var _ = Describe("Pods", func() {
 	It("returns the pods that the Deployment's selector selects", func(ctx SpecContext) {
 		ns, other := api.Namespace(ctx), api.Namespace(ctx)
@@ -173,10 +184,11 @@ var _ = Describe("Pods", func() {
 		pod(ctx, ns, "a", "web")
 		pod(ctx, ns, "b", "www")
 		pod(ctx, ns, "c", "db")
+		pod(ctx, ns, "e", "web")
 		pod(ctx, other, "d", "web")
 		got, err := scale.Pods(ctx, api.Clientset(), made(), deployments, ns, "web")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(got).To(ConsistOf("a", "b"))
+		Expect(got).To(ConsistOf("a", "b", "e"))
 	})
 
 	It("returns the pods of a custom resource", func(ctx SpecContext) {
@@ -249,6 +261,37 @@ var _ = DescribeTable("A context that has ended ends", func(ctx SpecContext, cal
 	}),
 	Entry("HasScale", func(ctx context.Context, _ string) error {
 		_, err := scale.HasScale(ctx, api.Clientset().Discovery(), deployments.WithVersion("v1"))
+		return err
+	}),
+	Entry("Pods", func(ctx context.Context, ns string) error {
+		_, err := scale.Pods(ctx, api.Clientset(), made(), deployments, ns, "web")
+		return err
+	}),
+)
+
+var _ = DescribeTable("A context that ends between two requests ends", func(ctx SpecContext, call func(context.Context, string) error) {
+	ns := api.Namespace(ctx)
+	deployment(ctx, ns, "web", 2)
+	ending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	api.Intercept(func(r cluster.Request) *cluster.Answer {
+		if isWrite(r) || r.Resource == "pods" {
+			cancel()
+		}
+		return nil
+	})
+	Expect(call(ending, ns)).To(MatchError(context.Canceled), "every request takes the caller's context, also the second")
+},
+	Entry("ScaleDeployment", func(ctx context.Context, ns string) error {
+		_, err := scale.ScaleDeployment(ctx, api.Clientset(), ns, "web", 5)
+		return err
+	}),
+	Entry("Scale", func(ctx context.Context, ns string) error {
+		_, err := scale.Scale(ctx, made(), deployments, ns, "web", 5)
+		return err
+	}),
+	Entry("Adjust", func(ctx context.Context, ns string) error {
+		_, err := scale.Adjust(ctx, made(), deployments, ns, "web", 1)
 		return err
 	}),
 	Entry("Pods", func(ctx context.Context, ns string) error {

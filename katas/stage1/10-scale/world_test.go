@@ -239,6 +239,9 @@ func refuse(reason metav1.StatusReason, code int32, message string) *cluster.Ans
 	return &cluster.Answer{Status: &metav1.Status{Reason: reason, Code: code, Message: message}}
 }
 
+// attempts is the most writes that are still a few.
+const attempts = 20
+
 func isWrite(r cluster.Request) bool { return r.Verb == "update" || r.Verb == "patch" }
 
 func what(r cluster.Request) string {

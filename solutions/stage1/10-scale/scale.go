@@ -102,8 +102,9 @@ func Scale(ctx context.Context, scales scaleclient.ScalesGetter, resource schema
 
 // Adjust makes a resource want that many replicas more, or fewer when by is negative, and returns how many it wants now.
 // It never forgets what somebody else adds at the same time: on a conflict it counts again, from the number that stands
-// there then, and after a few attempts it gives up with the conflict. It writes nothing when by is 0. A result below zero
-// is ErrNegative, and nothing is written. Errors are the server's; with an error, after is 0.
+// there then, and after a few attempts it gives up with the conflict. Every other error ends it at once. It writes nothing
+// when by is 0. A result below zero is ErrNegative, and nothing is written. Errors are the server's; with an error, after
+// is 0.
 func Adjust(ctx context.Context, scales scaleclient.ScalesGetter, resource schema.GroupResource, namespace, name string, by int32) (after int32, err error) {
 	// kata:begin Where does the sum belong: before the retry, or in it?
 	err = change(ctx, scales.Scales(namespace), resource, name, func(scale *autoscalingv1.Scale) error {
