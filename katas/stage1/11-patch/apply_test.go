@@ -119,6 +119,25 @@ var _ = Describe("Apply", func() {
 		expectOne("application/apply-patch+yaml")
 	})
 
+	It("declares the Deployment of the name that it is given", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		_, err := patch.Apply(ctx, api.Clientset(), ns, "shop", "nginx:1.27", new(int32(0)), false)
+		Expect(err).NotTo(HaveOccurred())
+		got, err := api.Judge().AppsV1().Deployments(ns).Get(ctx, "shop", metav1.GetOptions{})
+		Expect(err).NotTo(HaveOccurred(), "get deployment %s/shop", ns)
+		Expect(got.Spec.Selector.MatchLabels).To(Equal(map[string]string{"app": "shop"}), "its selector")
+		Expect(got.Spec.Template.Labels).To(Equal(map[string]string{"app": "shop"}), "the labels of its pods")
+		Expect(got.Spec.Template.Spec.Containers).To(HaveExactElements(HaveField("Name", "shop")), "its containers")
+	})
+
+	It("takes an image over when it has no opinion about replicas", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		web(ctx, ns, nil)
+		_, err := patch.Apply(ctx, api.Clientset(), ns, "web", "nginx:9.9", nil, true)
+		Expect(err).NotTo(HaveOccurred(), "force is the caller's decision, also where replicas are left to others")
+		Expect(deployment(ctx, ns).Spec.Template.Spec.Containers).To(ContainElement(HaveField("Image", "nginx:9.9")), "containers of deployment %s/web", ns)
+	})
+
 	It("passes on what the server has against the Deployment", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		got, err := patch.Apply(ctx, api.Clientset(), ns, "web", "nginx:1.27", new(int32(-1)), false)
@@ -135,6 +154,16 @@ var _ = Describe("Contested", func() {
 		err := applyAs(ctx, ns, "intruder", 3, "nginx:1.28")
 		Expect(apierrors.IsConflict(err)).To(BeTrue(), "make a conflict for the spec: %v", err)
 		Expect(patch.Contested(err)).To(ConsistOf(".spec.replicas", `.spec.template.spec.containers[name="web"].image`))
+	})
+
+	It("names no field that is wrong for another reason", func() {
+		err := &apierrors.StatusError{ErrStatus: metav1.Status{Reason: metav1.StatusReasonConflict, Code: 409, Details: &metav1.StatusDetails{
+			Causes: []metav1.StatusCause{
+				{Type: metav1.CauseTypeFieldManagerConflict, Field: ".spec.replicas"},
+				{Type: metav1.CauseTypeFieldValueInvalid, Field: ".spec.selector"},
+			},
+		}}}
+		Expect(patch.Contested(err)).To(ConsistOf(".spec.replicas"), "the type of a cause says what it is about")
 	})
 
 	It("looks through every wrapping", func(ctx SpecContext) {

@@ -25,7 +25,8 @@ func SwapAnnotation(ctx context.Context, client kubernetes.Interface, namespace,
 }
 
 // SetData sets keys of a ConfigMap's data, and removes those whose value is nil, in one request: a JSON merge patch. All
-// other keys stay as they are: all of them, when data is empty or nil. Errors are the server's.
+// other keys stay as they are: all of them, when data is empty or nil, and then the server need not be asked. Errors are
+// the server's.
 func SetData(ctx context.Context, client kubernetes.Interface, namespace, name string, data map[string]*string) error {
 	// TODO(kata): How does a merge patch say that a key is to go? And what does it say when there is no map at all?
 	return errors.New("SetData is not implemented")
@@ -34,8 +35,8 @@ func SetData(ctx context.Context, client kubernetes.Interface, namespace, name s
 // AddTopping adds a topping to the end of the list spec.toppings of a custom resource, with a JSON merge patch: custom
 // resources know no strategic one. The toppings that are there stay, and so do those that somebody else adds at the same
 // time: on a conflict it starts again from the list as it is then, and after a few attempts it gives up with the
-// conflict. A topping that is there already is not written again. A list that holds anything but strings is an error, and
-// stays as it is; no list is an empty one. Other errors are the server's.
+// conflict. A topping that is there already is not written again. Where spec.toppings holds anything but a list of strings,
+// nothing is written, and the error names the field; no list is an empty one. Other errors are the server's.
 func AddTopping(ctx context.Context, client dynamic.Interface, resource schema.GroupVersionResource, namespace, name, topping string) error {
 	// TODO(kata): A merge patch replaces a list, so it has to hold all of it. And what else, so that nobody's topping is lost?
 	return errors.New("AddTopping is not implemented")

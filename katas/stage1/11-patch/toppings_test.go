@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"context"
 	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -63,7 +64,7 @@ var _ = Describe("AddTopping", func() {
 		refuseWrites(metav1.StatusReasonConflict, 409)
 		err := patch.AddTopping(ctx, api.Dynamic(), gvr, ns, "hawaii", "ham")
 		Expect(err).To(Satisfy(apierrors.IsConflict), "want an error that apierrors.IsConflict recognises, got: %v", err)
-		Expect(len(writes())).To(BeNumerically(">", 1), "attempts")
+		Expect(len(writes())).To(And(BeNumerically(">", 1), BeNumerically("<=", 20)), "attempts")
 	})
 
 	It("reports a write that the server refuses, and does not insist", func(ctx SpecContext) {
@@ -74,12 +75,22 @@ var _ = Describe("AddTopping", func() {
 		Expect(writes()).To(HaveLen(1), "writes: a refusal that is no conflict will not be another one the next time")
 	})
 
-	It("leaves a list alone that it cannot read", func(ctx SpecContext) {
-		odd := []any{"cheese", map[string]any{"name": "ham", "grams": int64(80)}}
+	DescribeTable("leaves alone what it cannot read", func(ctx SpecContext, odd any) {
 		pizza(ctx, ns, odd)
-		Expect(patch.AddTopping(ctx, api.Dynamic(), gvr, ns, "hawaii", "olives")).To(MatchError(Or(ContainSubstring("toppings"), ContainSubstring("string"))),
-			"what is wrong with the list")
+		Expect(patch.AddTopping(ctx, api.Dynamic(), gvr, ns, "hawaii", "olives")).To(MatchError(ContainSubstring("toppings")),
+			"an error that names the field spec.toppings, which is no list of strings")
 		Expect(toppings(ctx, ns)).To(Equal(odd), "spec.toppings of pizza %s/hawaii", ns)
+	},
+		Entry("as a list of more than strings", []any{"cheese", map[string]any{"name": "ham", "grams": int64(80)}}),
+		Entry("as a text", "cheese"),
+	)
+
+	It("ends with its context, also between its requests", func(ctx SpecContext) {
+		pizza(ctx, ns, []any{"cheese"})
+		ending, cancel := context.WithCancel(ctx)
+		defer cancel()
+		before(cancel)
+		Expect(patch.AddTopping(ending, api.Dynamic(), gvr, ns, "hawaii", "ham")).To(MatchError(context.Canceled), "every request takes the caller's context, also the second")
 	})
 
 	It("sends a JSON merge patch", func(ctx SpecContext) {

@@ -201,7 +201,7 @@ func pizzaClient(ns string) dynamic.ResourceInterface {
 }
 
 // pizza makes the pizza "hawaii". Without toppings it has no list of them.
-func pizza(ctx context.Context, ns string, toppings []any) {
+func pizza(ctx context.Context, ns string, toppings any) {
 	GinkgoHelper()
 	spec := map[string]any{"dough": "sour"}
 	if toppings != nil {
