@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubekata/kubekata/harness/cluster"
 	dynamiccrd "github.com/kubekata/kubekata/katas/stage1/08-dynamic-crd"
 )
 
@@ -154,6 +155,20 @@ var _ = Describe("A change", func() {
 		err := f(ctx, ns, "diavola")
 		Expect(err).To(Satisfy(apierrors.IsForbidden), "the server said 403 Forbidden, got: %v", err)
 		Expect(writes()).To(Equal(1), "attempts")
+	}, Entry("by Resize", resize), Entry("by SetPhase", setPhase))
+
+	DescribeTable("whose context ends before it is written ends", func(ctx SpecContext, f change) {
+		ns := api.Namespace(ctx)
+		bake(ctx, ns, "diavola", map[string]any{"size": "small"}, nil)
+		ending, cancel := context.WithCancel(ctx)
+		defer cancel()
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if isWrite(r) {
+				cancel()
+			}
+			return nil
+		})
+		Expect(f(ending, ns, "diavola")).To(MatchError(context.Canceled), "every request takes the caller's context, also the second")
 	}, Entry("by Resize", resize), Entry("by SetPhase", setPhase))
 })
 
