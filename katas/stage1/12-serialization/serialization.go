@@ -49,7 +49,8 @@ func (e *DocumentError) Unwrap() error { return e.Err }
 // It never writes to the caller's object, not even to put back what was there: the object may be one that others read.
 //
 // A type that the scheme does not know is an error that runtime.IsNotRegisteredError recognises, an unstructured object without
-// a kind one for runtime.IsMissingKind, and an object whose type has no protobuf code one for protobuf.IsNotMarshalable.
+// a kind or an apiVersion one for runtime.IsMissingKind or runtime.IsMissingVersion, and an object whose type has no protobuf
+// code one for protobuf.IsNotMarshalable.
 func Encode(scheme *runtime.Scheme, obj runtime.Object, mediaType string) ([]byte, error) {
 	// TODO(kata): Find the serializer for the media type, put the kind on a copy where it is missing, and encode that.
 	return nil, errors.New("Encode is not implemented")
@@ -99,7 +100,7 @@ func FromUnstructured(scheme *runtime.Scheme, u *unstructured.Unstructured) (run
 //
 // YAML documents are separated by lines that begin with "---"; JSON objects may also follow each other without. Documents that
 // hold nothing but blanks and comments are skipped and not counted. A document that is a v1 List is replaced by its items, which
-// may be Lists in turn; other lists, such as a PodList, are objects like any other.
+// may be Lists in turn; other lists, such as a PodList or another group's List, are objects like any other.
 //
 // An error is a *DocumentError for the first document that is at fault, and comes without objects. Its Err is the error of
 // Decode, of DecodeUnstructured, or of the reader. A separator that has a document behind it on its line, and a document that

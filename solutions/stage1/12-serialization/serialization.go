@@ -9,14 +9,12 @@ package serialization
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
 
-	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -60,7 +58,8 @@ func (e *DocumentError) Unwrap() error { return e.Err }
 // It never writes to the caller's object, not even to put back what was there: the object may be one that others read.
 //
 // A type that the scheme does not know is an error that runtime.IsNotRegisteredError recognises, an unstructured object without
-// a kind one for runtime.IsMissingKind, and an object whose type has no protobuf code one for protobuf.IsNotMarshalable.
+// a kind or an apiVersion one for runtime.IsMissingKind or runtime.IsMissingVersion, and an object whose type has no protobuf
+// code one for protobuf.IsNotMarshalable.
 func Encode(scheme *runtime.Scheme, obj runtime.Object, mediaType string) ([]byte, error) {
 	// kata:begin Find the serializer for the media type, put the kind on a copy where it is missing, and encode that.
 	info, ok := runtime.SerializerInfoForMediaType(codecs(scheme).SupportedMediaTypes(), mediaType)
@@ -154,7 +153,7 @@ func FromUnstructured(scheme *runtime.Scheme, u *unstructured.Unstructured) (run
 //
 // YAML documents are separated by lines that begin with "---"; JSON objects may also follow each other without. Documents that
 // hold nothing but blanks and comments are skipped and not counted. A document that is a v1 List is replaced by its items, which
-// may be Lists in turn; other lists, such as a PodList, are objects like any other.
+// may be Lists in turn; other lists, such as a PodList or another group's List, are objects like any other.
 //
 // An error is a *DocumentError for the first document that is at fault, and comes without objects. Its Err is the error of
 // Decode, of DecodeUnstructured, or of the reader. A separator that has a document behind it on its line, and a document that
@@ -180,12 +179,6 @@ func Read(scheme *runtime.Scheme, r io.Reader) ([]runtime.Object, error) {
 // kata:begin Whatever the functions above share.
 // kata:stub
 
-// The first bytes of the two binary formats. The API server looks at the same ones.
-var (
-	protobufPrefix = []byte("k8s\x00")
-	cborPrefix     = []byte{0xd9, 0xd9, 0xf7} // tag 55799, "self-described CBOR"
-)
-
 // codecs returns the serializers of all four formats. CBOR is not among those that a factory has by itself.
 func codecs(scheme *runtime.Scheme) serializer.CodecFactory {
 	return serializer.NewCodecFactory(scheme, serializer.WithSerializer(cbor.NewSerializerInfo))
@@ -201,20 +194,6 @@ func kindOf(scheme *runtime.Scheme, obj runtime.Object) (schema.GroupVersionKind
 		return named, nil
 	}
 	return gvks[0], nil
-}
-
-// mediaTypeOf tells the formats apart. "{" alone does not make JSON: KYAML begins with it, too.
-func mediaTypeOf(data []byte) string {
-	switch {
-	case bytes.HasPrefix(data, protobufPrefix):
-		return runtime.ContentTypeProtobuf
-	case bytes.HasPrefix(data, cborPrefix):
-		return runtime.ContentTypeCBOR
-	case json.Valid(data):
-		return runtime.ContentTypeJSON
-	default:
-		return runtime.ContentTypeYAML
-	}
 }
 
 // decode decodes the one object in data strictly, into the object into where that is not nil.
@@ -283,63 +262,6 @@ func documents(r io.Reader) iter.Seq2[[]byte, error] {
 		}
 	}
 }
-
-// splitChunk returns the documents between two separators: none, one of YAML, or any number of JSON.
-func splitChunk(chunk []byte) ([][]byte, error) {
-	content := trimHead(chunk)
-	if len(content) == 0 {
-		return nil, nil
-	}
-	if values, ok := jsonValues(content); ok {
-		return values, nil
-	}
-	// The YAML serializer reads one document and never looks whether there is another.
-	decoder := yaml.NewDecoder(bytes.NewReader(chunk))
-	var node yaml.Node
-	if decoder.Decode(&node) == nil && !errors.Is(decoder.Decode(&node), io.EOF) {
-		return nil, ErrSeveral
-	}
-	return [][]byte{chunk}, nil
-}
-
-// trimHead returns what follows the separator, blank lines and comments at the head of a chunk.
-func trimHead(chunk []byte) []byte {
-	for len(chunk) > 0 {
-		line, rest, _ := bytes.Cut(chunk, []byte("\n"))
-		line = bytes.TrimSpace(line)
-		if len(line) > 0 && line[0] != '#' && !bytes.HasPrefix(line, []byte("---")) {
-			break
-		}
-		chunk = rest
-	}
-	return chunk
-}
-
-// jsonValues returns the JSON objects that content consists of; ok is false when it is anything else.
-func jsonValues(content []byte) (values [][]byte, ok bool) {
-	if !utilyaml.IsJSONBuffer(content) {
-		return nil, false
-	}
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	for {
-		var value json.RawMessage
-		err := decoder.Decode(&value)
-		if errors.Is(err, io.EOF) {
-			return values, true
-		}
-		if err != nil {
-			return nil, false
-		}
-		values = append(values, value)
-	}
-}
-
-// listScheme knows v1 List and nothing else: kinds of its items are the business of the caller's scheme.
-var listScheme = func() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	scheme.AddKnownTypeWithName(schema.GroupVersionKind{Version: "v1", Kind: "List"}, &metav1.List{})
-	return scheme
-}()
 
 // stream is what Read has read so far.
 type stream struct {

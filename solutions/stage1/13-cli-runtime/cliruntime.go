@@ -42,7 +42,7 @@ type options struct {
 type found struct {
 	infos []*resource.Info
 	// single says that the command line means one object only, one name or one file, and that nothing was in the way: a file's
-	// one good document is not its only one.
+	// one good document is not its only one. Standard input may always hold another.
 	single bool
 	// namespace is the one that was searched; empty when it was all of them, or what was looked for is in none.
 	namespace string
@@ -104,8 +104,8 @@ func New(config *genericclioptions.ConfigFlags, streams genericiooptions.IOStrea
 	return cmd
 }
 
-// warnTo makes every client that is built from config write the server's warnings to w, each warning once. Without it they go
-// to the process's own standard error, through klog. What config.WrapConfigFn does already is still done.
+// warnTo makes every client that is built from config, and no other, write the server's warnings to w, each warning once. Without
+// it they go to the process's own standard error, through klog. What config.WrapConfigFn does already is still done.
 func warnTo(config *genericclioptions.ConfigFlags, w io.Writer) {
 	// kata:begin Give the rest.Config a warning handler, on the way out of ConfigFlags.
 	// kata:stub
@@ -122,8 +122,8 @@ func warnTo(config *genericclioptions.ConfigFlags, w io.Writer) {
 }
 
 // run does what the command line says. An output format that there is not is found out before the server is asked for anything.
-// What was found is printed, whatever else went wrong; when nothing was found because of errors, nothing is printed: an empty list
-// would say that there is nothing.
+// What was found is printed, whatever else went wrong, and what goes wrong with that is one more error; when nothing was found
+// because of errors, nothing is printed: an empty list would say that there is nothing.
 func (o *options) run(args []string) error {
 	// kata:begin Choose the printer, find, print, and return all errors in one.
 	printer, err := o.printer()
