@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -96,6 +97,10 @@ func bounded(ctx context.Context, body func(context.Context)) {
 		defer ginkgo.GinkgoRecover()
 		body(ctx)
 		returned = true
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			// Whatever the spec found when it came back, it waited for its own end.
+			ginkgo.Fail(context.Cause(ctx).Error() + ": the code waited until its context ended")
+		}
 	}()
 	timer := time.NewTimer(bound + nodeGrace)
 	defer timer.Stop()
