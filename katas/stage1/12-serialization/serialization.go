@@ -13,13 +13,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubekata/kubekata/katas/stage1/12-serialization/wire"
 )
 
 // ErrMediaType says that no format has the media type that was asked for.
 var ErrMediaType = errors.New("no format of this media type")
 
 // ErrSeveral says that there is more than one document where there may be one.
-var ErrSeveral = errors.New("more than one document")
+var ErrSeveral = wire.ErrSeveral
 
 // ErrNeedsGoType says that protobuf cannot be decoded without the Go type of the object: its fields have numbers, not names.
 var ErrNeedsGoType = errors.New("protobuf cannot be decoded without a Go type")

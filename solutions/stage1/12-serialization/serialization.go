@@ -22,13 +22,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/runtime/serializer/cbor"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/kubekata/kubekata/katas/stage1/12-serialization/wire"
 )
 
 // ErrMediaType says that no format has the media type that was asked for.
 var ErrMediaType = errors.New("no format of this media type")
 
 // ErrSeveral says that there is more than one document where there may be one.
-var ErrSeveral = errors.New("more than one document")
+var ErrSeveral = wire.ErrSeveral
 
 // ErrNeedsGoType says that protobuf cannot be decoded without the Go type of the object: its fields have numbers, not names.
 var ErrNeedsGoType = errors.New("protobuf cannot be decoded without a Go type")
@@ -102,7 +104,7 @@ func Decode(scheme *runtime.Scheme, data []byte) (runtime.Object, error) {
 // ErrNeedsGoType.
 func DecodeUnstructured(data []byte) (*unstructured.Unstructured, error) {
 	// kata:begin As Decode, into an Unstructured. Not every format insists on an apiVersion: we do.
-	if mediaTypeOf(data) == runtime.ContentTypeProtobuf {
+	if wire.MediaTypeOf(data) == runtime.ContentTypeProtobuf {
 		return nil, ErrNeedsGoType
 	}
 	u := &unstructured.Unstructured{}
@@ -198,13 +200,13 @@ func kindOf(scheme *runtime.Scheme, obj runtime.Object) (schema.GroupVersionKind
 
 // decode decodes the one object in data strictly, into the object into where that is not nil.
 func decode(scheme *runtime.Scheme, data []byte, into runtime.Object) (runtime.Object, error) {
-	mediaType := mediaTypeOf(data)
+	mediaType := wire.MediaTypeOf(data)
 	if mediaType == runtime.ContentTypeJSON || mediaType == runtime.ContentTypeYAML {
 		doc, err := single(data)
 		if err != nil {
 			return nil, err
 		}
-		data, mediaType = doc, mediaTypeOf(doc)
+		data, mediaType = doc, wire.MediaTypeOf(doc)
 	}
 	info, ok := runtime.SerializerInfoForMediaType(codecs(scheme).SupportedMediaTypes(), mediaType)
 	if !ok {
@@ -249,7 +251,7 @@ func documents(r io.Reader) iter.Seq2[[]byte, error] {
 				yield(nil, err)
 				return
 			}
-			docs, err := splitChunk(chunk)
+			docs, err := wire.SplitChunk(chunk)
 			for _, doc := range docs {
 				if !yield(doc, nil) {
 					return
@@ -272,7 +274,7 @@ type stream struct {
 
 // add decodes a document, or the item of one, and appends what it holds.
 func (s *stream) add(doc []byte, item string) error {
-	list, err := Decode(listScheme, doc)
+	list, err := Decode(wire.ListScheme, doc)
 	if err == nil {
 		return s.addItems(list.(*metav1.List), item)
 	}

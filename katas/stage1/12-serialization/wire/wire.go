@@ -1,7 +1,6 @@
-package serialization
-
-// This file is given: which format bytes are in, and where the documents of a text begin and end. The functions of the kata
-// may use it; it is not necessary to change it.
+// Package wire is given: it tells which format bytes are in, and where the documents of a text begin and end. The functions of
+// the kata may use it; it is not necessary to change it.
+package wire
 
 import (
 	"bytes"
@@ -16,14 +15,17 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
+// ErrSeveral says that there is more than one document where there may be one.
+var ErrSeveral = errors.New("more than one document")
+
 // The first bytes of the two binary formats. The API server looks at the same ones.
 var (
 	protobufPrefix = []byte("k8s\x00")
 	cborPrefix     = []byte{0xd9, 0xd9, 0xf7} // tag 55799, "self-described CBOR"
 )
 
-// mediaTypeOf returns the media type of the format that data is in. "{" alone does not make JSON: KYAML begins with it, too.
-func mediaTypeOf(data []byte) string {
+// MediaTypeOf returns the media type of the format that data is in. "{" alone does not make JSON: KYAML begins with it, too.
+func MediaTypeOf(data []byte) string {
 	switch {
 	case bytes.HasPrefix(data, protobufPrefix):
 		return runtime.ContentTypeProtobuf
@@ -36,9 +38,9 @@ func mediaTypeOf(data []byte) string {
 	}
 }
 
-// splitChunk returns the documents in a chunk, which is what stands between two separators: none, when there are but blanks and
+// SplitChunk returns the documents in a chunk, which is what stands between two separators: none, when there are but blanks and
 // comments; one of YAML; or any number of JSON. Two of YAML are ErrSeveral. A separator may stand at the chunk's head.
-func splitChunk(chunk []byte) ([][]byte, error) {
+func SplitChunk(chunk []byte) ([][]byte, error) {
 	content := trimHead(chunk)
 	if len(content) == 0 {
 		return nil, nil
@@ -87,9 +89,9 @@ func jsonValues(content []byte) (values [][]byte, ok bool) {
 	}
 }
 
-// listScheme knows v1 List and nothing else. Decoded with it, a List is a *metav1.List whose items are still bytes, since their
+// ListScheme knows v1 List and nothing else. Decoded with it, a List is a *metav1.List whose items are still bytes, since their
 // kinds are the business of the caller's scheme; any other kind is not registered.
-var listScheme = func() *runtime.Scheme {
+var ListScheme = func() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypeWithName(schema.GroupVersionKind{Version: "v1", Kind: "List"}, &metav1.List{})
 	return scheme
