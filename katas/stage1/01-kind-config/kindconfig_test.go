@@ -74,6 +74,7 @@ var _ = Describe("kind-config.yaml", func() {
 				ports[m.HostPort] = m.ContainerPort
 				Expect(m.Protocol).To(Or(BeEmpty(), Equal(v1alpha4.PortMappingProtocolTCP)), "protocol of host port %d", m.HostPort)
 			}
+			Expect(portMappings(config)).To(HaveLen(2), "port mappings of the control plane: a port of this machine can lead to one place only")
 			Expect(ports).To(Equal(map[int32]int32{8080: 30080, 8443: 30443}), "hostPort: containerPort; 30080 and 30443 are node ports, the only ones that kube-proxy opens")
 		})
 
@@ -125,6 +126,11 @@ var _ = Describe("kind-config.yaml", func() {
 			Expect(config.Networking.KubeProxyMode).To(Equal(v1alpha4.IPVSProxyMode), "networking.kubeProxyMode")
 		})
 
+		It("has kind's own network plugin", func() {
+			Expect(config.Networking.IPFamily).To(Equal(v1alpha4.DualStackFamily), "networking.ipFamily, without which the section is not complete")
+			Expect(config.Networking.DisableDefaultCNI).To(BeFalse(), "networking.disableDefaultCNI: without a network plugin no node becomes Ready")
+		})
+
 		It("is complete, and leaves the API server on loopback", func() {
 			Expect(config.Networking.IPFamily).To(Equal(v1alpha4.DualStackFamily), "networking.ipFamily, without which the section is not complete")
 			Expect(isLoopback(config.Networking.APIServerAddress)).To(BeTrue(),
@@ -168,6 +174,15 @@ var _ = Describe("kind-config.yaml", func() {
 				}
 			}
 			Expect(domains).To(Equal([]string{"kata.local"}), "networking.dnsDomain in the patches of ClusterConfiguration")
+		})
+
+		It("leave the subnets to the networking section", func() {
+			patches := kubeadmPatches(config)
+			Expect(patches).NotTo(BeEmpty(), "kubeadmConfigPatches")
+			for _, p := range patches {
+				Expect(p.Networking.PodSubnet).To(BeEmpty(), "networking.podSubnet in a kubeadm patch, which contradicts what kind has told the other nodes")
+				Expect(p.Networking.ServiceSubnet).To(BeEmpty(), "networking.serviceSubnet in a kubeadm patch, which contradicts what kind has told the other nodes")
+			}
 		})
 
 		It("give the API server its extra arguments as a list of name and value", func() {

@@ -122,6 +122,14 @@ var _ = Describe("Load", func() {
 			Expect(err).To(MatchError(errNotInPod))
 		})
 
+		It("reports a file of KUBECONFIG that is broken, and stays out of the cluster", func() {
+			broken := write(dir, "broken", "clusters: [{name: x, cluster: {server: https://x")
+			setenv("KUBECONFIG", list(filepath.Join(dir, "gone"), broken))
+			_, _, err := clientconfig.Load(clientconfig.Options{InCluster: inPod})
+			Expect(err).To(MatchError(ContainSubstring(broken)), "the error names the file")
+			Expect(inClusterUsed).To(BeZero(), "a broken file led into the cluster")
+		})
+
 		It("reports a kubeconfig that is broken, and stays out of the cluster", func() {
 			broken := write(filepath.Join(dir, ".kube"), "config", "clusters: [{name: x, cluster: {server: https://x")
 			_, _, err := clientconfig.Load(clientconfig.Options{InCluster: inPod})
@@ -198,8 +206,8 @@ var _ = Describe("ForComponent", func() {
 		second := clientconfig.ForComponent(shared, "sync")
 		Expect(shared.UserAgent).To(Equal("mine"), "user agent of the shared configuration")
 		Expect(shared.QPS).To(BeEquivalentTo(7), "QPS of the shared configuration")
-		Expect(first.UserAgent).To(HaveSuffix("/gc"), "user agent of the first component, after the second was made")
-		Expect(second.UserAgent).To(HaveSuffix("/sync"))
+		Expect(first.UserAgent).To(Equal(rest.DefaultKubernetesUserAgent()+"/gc"), "user agent of the first component, after the second was made")
+		Expect(second.UserAgent).To(Equal(rest.DefaultKubernetesUserAgent()+"/sync"), "user agent of the second component: the program's default, and its own name")
 	})
 })
 

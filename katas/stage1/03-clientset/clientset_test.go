@@ -107,6 +107,25 @@ var _ = Describe("SetImage", func() {
 		Expect(got.Spec.Replicas).To(HaveValue(BeEquivalentTo(7)), "spec.replicas, which the other writer set")
 	})
 
+	It("reads the object as it is now, and not as a cache remembers it", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		settled(ctx, ns, "web")
+		Expect(clientset.SetImage(ctx, api.Clientset(), ns, "web", "app", "nginx:1.28")).To(Succeed())
+		for _, r := range api.Requests() {
+			Expect(r.Query).NotTo(HaveKey("resourceVersion"), "the query of %s: resourceVersion 0 is content with any state that the server has at hand", r)
+		}
+	})
+
+	It("ends with its context, also between reading and writing", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		settled(ctx, ns, "web")
+		ending, cancel := context.WithCancel(ctx)
+		defer cancel()
+		api.Intercept(once(isWrite, cancel))
+		err := clientset.SetImage(ending, api.Clientset(), ns, "web", "app", "nginx:1.28")
+		Expect(err).To(MatchError(context.Canceled), "every request takes the caller's context, also the second")
+	})
+
 	It("gives up with the conflict when it never ends", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		settled(ctx, ns, "web")

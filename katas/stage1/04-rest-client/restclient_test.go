@@ -192,6 +192,14 @@ var _ = Describe("ListPods", func() {
 		Expect(names(got)).To(ContainElements("all-"+mine, "all-"+other))
 	})
 
+	It("returns a list without pods where there are none", func(ctx SpecContext) {
+		got, err := restclient.ListPods(ctx, made(core), api.Namespace(ctx), metav1.ListOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(got).NotTo(BeNil(), "no pods are a list, too")
+		Expect(got.Items).To(BeEmpty())
+		Expect(got.ResourceVersion).NotTo(BeEmpty(), "the list's resourceVersion, from which a watch would begin")
+	})
+
 	DescribeTable("lets the server select",
 		func(ctx SpecContext, options metav1.ListOptions, want ...string) {
 			ns := api.Namespace(ctx)
