@@ -19,6 +19,7 @@ import (
 	gast "github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/text"
 
+	"github.com/kubekata/kubekata/harness/catches"
 	"github.com/kubekata/kubekata/harness/generate"
 	"github.com/kubekata/kubekata/harness/mutant"
 	"github.com/kubekata/kubekata/harness/stub"
@@ -40,10 +41,22 @@ func Kata(k workbook.Kata) []string {
 		return []string{k.Rel() + ": it has no " + k.SolutionRel()}
 	}
 	var findings []string
-	for _, check := range []func(workbook.Kata) []string{readme, hints, mutants, specs, stubs, leftovers} {
+	for _, check := range []func(workbook.Kata) []string{readme, hints, mutants, stale, specs, stubs, leftovers} {
 		findings = append(findings, check(k)...)
 	}
 	return findings
+}
+
+// stale checks that the table behind the diagnosis is one of the specs and mutants as they are.
+func stale(k workbook.Kata) []string {
+	reason, err := catches.Stale(k)
+	switch {
+	case err != nil:
+		return []string{err.Error()}
+	case reason != "":
+		return []string{reason}
+	}
+	return nil
 }
 
 // heading is a heading of a Markdown file.

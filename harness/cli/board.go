@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubekata/kubekata/harness/catches"
 	"github.com/kubekata/kubekata/harness/progress"
 	"github.com/kubekata/kubekata/harness/report"
 	"github.com/kubekata/kubekata/harness/runner"
@@ -136,6 +137,7 @@ func (b *board) open(r *runner.Result) {
 	u.line("%s %s · %s", u.red.Render("▌"), u.bold.Render(r.Kata), s.Text)
 	b.failure(s)
 	b.transcript(s)
+	b.diagnosis(r)
 	u.line("")
 	u.line("next  edit %s, then:", strings.Join(learnerFiles(r.K), ", "))
 	u.line("      %s", u.bold.Render(fmt.Sprintf("make kata STAGE=%d KATA=%s", r.Stage, r.Name)))
@@ -170,6 +172,23 @@ func (b *board) transcript(s *report.Spec) {
 	b.ui.line("")
 	b.ui.line("    what your code asked the API server:")
 	b.ui.block("      ", s.Transcript)
+}
+
+// diagnosis says what the code behaves as, when its red specs are exactly those of a known mistake.
+func (b *board) diagnosis(r *runner.Result) {
+	mistakes, err := catches.Diagnose(*r)
+	if err != nil || len(mistakes) == 0 {
+		return // the linter reports a table that cannot be read; a learner can do nothing about it
+	}
+	b.ui.line("")
+	if len(mistakes) == 1 {
+		b.ui.line("    %s your code behaves like this one:", b.ui.yellow.Render("?"))
+	} else {
+		b.ui.line("    %s your code behaves like one of these:", b.ui.yellow.Render("?"))
+	}
+	for _, m := range mistakes {
+		b.ui.block("      ", []string{m})
+	}
 }
 
 // learnerFiles returns the paths of the files to edit.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubekata/kubekata/harness/catches"
 	"github.com/kubekata/kubekata/harness/check"
 	"github.com/kubekata/kubekata/harness/generate"
 	"github.com/kubekata/kubekata/harness/mutant"
@@ -148,7 +149,7 @@ func (a *App) mutantsCommand() *cobra.Command {
 	}
 	s.flags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the verdicts as JSON")
-	c.Flags().BoolVar(&full, "full", false, "run every spec on each mutant, and list all that turn red")
+	c.Flags().BoolVar(&full, "full", false, "run every spec on each mutant, list all that turn red, and record them in catches.yaml")
 	c.Flags().IntVar(&workers, "workers", workers, "mutants to test at once")
 	return c
 }
@@ -166,6 +167,9 @@ func (a *App) mutants(ctx context.Context, s selection, full bool, workers int, 
 	pause, clear := a.ui.status(func() string { return fmt.Sprintf("%d mutants tested", done) })
 	if !asJSON {
 		o.Done = func(v mutant.Verdict) { pause(func() { done++; a.showMutant(v) }) }
+	}
+	if full {
+		o.Kata = catches.Write
 	}
 	o.Note = func(text string) { pause(func() { fmt.Fprintln(a.Err, text) }) }
 	verdicts, err := mutant.Run(ctx, o)

@@ -23,8 +23,10 @@ type Verdict struct {
 	// Reason says why it was not caught: it survived, does not compile, or names a spec that does not exist.
 	Reason string `json:"reason,omitempty"`
 	// Red are the specs that it turned red: all of them in a full run, else at most the one it names.
-	Red     []string `json:"red,omitempty"`
-	Seconds float64  `json:"seconds"`
+	Red []string `json:"red,omitempty"`
+	// Died says that the mutant ended the process, or kept it from ending: specs that would have come after that are not in Red.
+	Died    bool    `json:"died,omitempty"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Options says which mutants to run and how.
@@ -39,6 +41,9 @@ type Options struct {
 	Workers int
 	// Done is called with each verdict, from one goroutine at a time. May be nil.
 	Done func(Verdict)
+	// Kata is called when all mutants of a kata have their verdicts, with these, unless one of them was not caught. An error
+	// of it ends the run. May be nil.
+	Kata func(workbook.Kata, []Verdict) error
 	// Note is called with what does not change a verdict and is worth knowing. May be nil.
 	Note func(string)
 }
@@ -47,8 +52,10 @@ type job struct {
 	kata   workbook.Kata
 	mutant Mutant
 	slot   int
-	batch  *batch // nil for a mutant that is compiled by itself
-	err    error  // of Apply
+	// first and count are the slots of the kata's mutants.
+	first, count int
+	batch        *batch // nil for a mutant that is compiled by itself
+	err          error  // of Apply
 }
 
 // Run tests the mutants of the katas and returns the verdicts in order. The error says that a list of mutants is
@@ -80,12 +87,12 @@ func Run(ctx context.Context, o Options) ([]Verdict, error) {
 					cancel(err)
 					continue
 				}
+				report.Lock()
 				verdicts[j.slot] = v
-				if o.Done != nil {
-					report.Lock()
-					o.Done(v)
-					report.Unlock()
+				if err := o.tell(verdicts, j, v); err != nil {
+					cancel(err)
 				}
+				report.Unlock()
 			}
 		})
 	}
@@ -95,8 +102,9 @@ func Run(ctx context.Context, o Options) ([]Verdict, error) {
 		if err != nil {
 			cancel(err)
 		}
+		first := slot
 		for _, j := range jobs {
-			j.slot = slot
+			j.slot, j.first, j.count = slot, first, len(jobs)
 			slot++
 			queue <- j
 		}
@@ -107,6 +115,23 @@ func Run(ctx context.Context, o Options) ([]Verdict, error) {
 		return nil, context.Cause(ctx)
 	}
 	return verdicts, nil
+}
+
+// tell tells of a verdict, and of the kata when it was its last.
+func (o Options) tell(verdicts []Verdict, j job, v Verdict) error {
+	if o.Done != nil {
+		o.Done(v)
+	}
+	if o.Kata == nil {
+		return nil
+	}
+	mine := verdicts[j.first : j.first+j.count]
+	for _, v := range mine {
+		if v.Mutant == "" || !v.Caught {
+			return nil
+		}
+	}
+	return o.Kata(j.kata, mine)
 }
 
 // test runs the specs against one mutant.
@@ -179,6 +204,7 @@ func (v *Verdict) judge(r runner.Result) {
 			named = &r.Specs[i]
 		}
 	}
+	v.Died = r.Problem != nil && r.Problem.Kind != runner.NotRun
 	died := r.Problem != nil && (r.Problem.Kind == runner.Panic || r.Problem.Kind == runner.Hung || r.Problem.Kind == runner.Exit)
 	switch {
 	case r.Problem != nil && (r.Problem.Kind == runner.Compile || r.Problem.Kind == runner.Setup):
