@@ -17,8 +17,8 @@ progress: ## Show the score
 	@$(KATA_CLI) progress
 hint: ## The next hint: make hint KATA=clientset
 	@$(KATA_CLI) hint $(SELECT)
-compare: ## Your code against the reference: make compare KATA=clientset [FORCE=1]
-	@$(KATA_CLI) compare $(SELECT) $(if $(filter 1 true yes,$(FORCE)),--force)
+compare: ## Your code against the reference: make compare KATA=clientset [FORCE=1] [STAT=1]
+	@$(KATA_CLI) compare $(SELECT) $(if $(filter 1 true yes,$(FORCE)),--force) $(if $(filter 1 true yes,$(STAT)),--stat)
 reset: ## Back to the stub; your file is kept: make reset KATA=clientset
 	@$(KATA_CLI) reset $(SELECT)
 run: ## Run a kata's program against the lab: make run KATA=clientset [ARGS='-n demo']
@@ -29,7 +29,7 @@ run: ## Run a kata's program against the lab: make run KATA=clientset [ARGS='-n 
 setup: ## Build the control plane, once: make setup [STAGE=1]
 	@$(KATA_CLI) setup $(SELECT)
 doctor: ## Say what is missing on this machine, and the command that mends it
-	@$(KATA_CLI) doctor
+	@$(KATA_CLI) doctor $(FLAGS)
 lab: ## Start the lab: a cluster with scheduler, controllers and simulated nodes
 	@$(KATA_CLI) lab up
 lab-down: ## Stop the lab; no process stays behind

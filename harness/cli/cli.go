@@ -116,10 +116,7 @@ func (a *App) command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		CompletionOptions: cobra.CompletionOptions{
-			HiddenDefaultCmd: true,
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{withHint(err, "go tool kata "+c.Name()+" --help")}
@@ -130,6 +127,7 @@ func (a *App) command() *cobra.Command {
 		a.generateCommand(), a.verifyCommand(), a.mutantsCommand(), a.checkCommand(),
 	)
 	for _, c := range root.Commands() {
+		a.complete(c)
 		if c.Args != nil {
 			args := c.Args
 			c.Args = func(c *cobra.Command, got []string) error {

@@ -19,19 +19,20 @@ import (
 
 func (a *App) compareCommand() *cobra.Command {
 	var s selection
-	var force bool
+	var force, stat bool
 	c := &cobra.Command{
 		Use:   "compare",
 		Short: "Show the difference between your code and the reference",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.compare(c.Context(), s, force) },
+		RunE:  func(c *cobra.Command, _ []string) error { return a.compare(c.Context(), s, force, stat) },
 	}
 	s.flags(c)
 	c.Flags().BoolVar(&force, "force", false, "also before the kata is green")
+	c.Flags().BoolVar(&stat, "stat", false, "how many lines differ, and not which: it gives nothing away, and needs no --force")
 	return c
 }
 
-func (a *App) compare(ctx context.Context, s selection, force bool) error {
+func (a *App) compare(ctx context.Context, s selection, force, stat bool) error {
 	w, k, err := a.one(s)
 	if err != nil {
 		return err
@@ -40,7 +41,7 @@ func (a *App) compare(ctx context.Context, s selection, force bool) error {
 	if err != nil {
 		return err
 	}
-	if e := score[k.ID()]; e.State != progress.Green && e.FirstGreen == "" && !force {
+	if e := score[k.ID()]; e.State != progress.Green && e.FirstGreen == "" && !force && !stat {
 		return withHint(fmt.Errorf("%s is not green yet, and the reference is best read after one's own solution", k.ID()),
 			fmt.Sprintf("make hint STAGE=%d KATA=%s\nmake compare STAGE=%d KATA=%s FORCE=1 shows it all the same", k.Stage, k.Name, k.Stage, k.Name))
 	}
@@ -50,7 +51,7 @@ func (a *App) compare(ctx context.Context, s selection, force bool) error {
 	}
 	same := true
 	for _, rel := range files {
-		differs, err := a.diff(ctx, w, k, rel)
+		differs, err := a.diff(ctx, w, k, rel, stat)
 		if err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func (a *App) compare(ctx context.Context, s selection, force bool) error {
 }
 
 // diff shows the difference in one file with git, from the learner's to the reference without its markers.
-func (a *App) diff(ctx context.Context, w *workbook.Workbook, k workbook.Kata, rel string) (differs bool, err error) {
+func (a *App) diff(ctx context.Context, w *workbook.Workbook, k workbook.Kata, rel string, stat bool) (differs bool, err error) {
 	src, err := os.ReadFile(filepath.Join(k.SolutionDir(), filepath.FromSlash(rel)))
 	if err != nil {
 		return false, fmt.Errorf("read the reference: %w", err)
@@ -81,6 +82,9 @@ func (a *App) diff(ctx context.Context, w *workbook.Workbook, k workbook.Kata, r
 		return false, withHint(fmt.Errorf("%s is gone", mine), fmt.Sprintf("make reset STAGE=%d KATA=%s brings the stub back", k.Stage, k.Name))
 	}
 	args := []string{"diff", "--no-index", "--src-prefix=yours/", "--dst-prefix=reference/"}
+	if stat {
+		args = append(args, "--stat")
+	}
 	if a.ui.width == 0 {
 		args = append(args, "--no-color")
 	}

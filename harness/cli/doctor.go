@@ -17,12 +17,15 @@ import (
 )
 
 func (a *App) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is missing on this machine, and the command that mends it",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.doctor(c.Context()) },
+		RunE:  func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON) },
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	return c
 }
 
 // symptom is one line of the doctor's. A warning does not make the doctor fail.
@@ -33,25 +36,55 @@ type symptom struct {
 	mend string
 }
 
-func (a *App) doctor(ctx context.Context) error {
+// finding is a symptom of `kata doctor --json`.
+type finding struct {
+	Check string `json:"check"`
+	// State is "ok", "warning" or "bad".
+	State string `json:"state"`
+	Text  string `json:"text"`
+	Mend  string `json:"mend,omitempty"`
+}
+
+func (a *App) doctor(ctx context.Context, asJSON bool) error {
 	w, err := a.workbook()
 	if err != nil {
 		return err
 	}
+	var findings []finding
 	bad := 0
-	for _, look := range []func(context.Context, *workbook.Workbook) symptom{goSymptom, gitSymptom, flagsSymptom, cacheSymptom, programsSymptom, labSymptom, raceSymptom, kubeconfigSymptom} {
-		s := look(ctx, w)
+	for _, look := range []struct {
+		check string
+		at    func(context.Context, *workbook.Workbook) symptom
+	}{
+		{"go", goSymptom}, {"git", gitSymptom}, {"flags", flagsSymptom}, {"modules", modulesSymptom}, {"cache", cacheSymptom},
+		{"control plane", programsSymptom}, {"lab", labSymptom}, {"ports", portsSymptom}, {"files", filesSymptom},
+		{"clock", a.clockSymptom}, {"race", raceSymptom}, {"kubeconfig", kubeconfigSymptom}, {"docker", dockerSymptom},
+	} {
+		s := look.at(ctx, w)
+		f := finding{Check: look.check, State: "ok", Text: s.text}
 		mark := a.ui.green.Render("✓")
 		switch {
-		case !s.ok && s.warn:
+		case s.ok:
+		case s.warn:
+			f.State, f.Mend = "warning", s.mend
 			mark = a.ui.yellow.Render("!")
-		case !s.ok:
+		default:
+			f.State, f.Mend = "bad", s.mend
 			mark = a.ui.red.Render("✗")
 			bad++
 		}
-		a.ui.line("%s %s", mark, s.text)
-		if !s.ok && s.mend != "" {
-			a.ui.block("    → ", []string{s.mend})
+		findings = append(findings, f)
+		if asJSON {
+			continue
+		}
+		a.ui.line("%s %s", mark, f.Text)
+		if f.Mend != "" {
+			a.ui.block("    → ", []string{f.Mend})
+		}
+	}
+	if asJSON {
+		if err := a.printJSON(map[string]any{"findings": findings, "bad": bad}); err != nil {
+			return err
 		}
 	}
 	if bad > 0 {
