@@ -68,10 +68,6 @@ func (b *board) row(r runner.Result) {
 	case runner.Broken:
 		mark, word = u.yellow.Render("!"), u.yellow.Render("broken")
 	}
-	specs := "  –  "
-	if r.Total > 0 {
-		specs = fmt.Sprintf("%2d/%-2d", r.Green, r.Total)
-	}
 	note := r.Title
 	if r.Problem != nil {
 		note = r.Problem.Summary
@@ -79,7 +75,7 @@ func (b *board) row(r runner.Result) {
 	if len(r.Changed) > 0 {
 		note += u.yellow.Render(" · specs changed")
 	}
-	u.line("  %s %-*s  %s  %s  %s", mark, b.name, r.K.Slug(), specs, word, note)
+	u.line("  %s %-*s  %s  %s  %s", mark, b.name, r.K.Slug(), specCount(r.Green, r.Total), word, note)
 }
 
 // finish prints what follows the lines: the first red spec opened, the score, the next command.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,9 @@ type listed struct {
 	Green      int    `json:"green"`
 	Total      int    `json:"total"`
 	FirstGreen string `json:"firstGreen,omitempty"`
+	// Stale: the workbook's specs have changed since the kata was green. SpecsChanged: the last run's were not the workbook's.
+	Stale        bool `json:"stale,omitempty"`
+	SpecsChanged bool `json:"specsChanged,omitempty"`
 }
 
 func (a *App) list(s selection, asJSON bool) error {
@@ -50,7 +54,7 @@ func (a *App) list(s selection, asJSON bool) error {
 		if e.State == "" {
 			e.State = progress.NotRun
 		}
-		entries = append(entries, listed{k.ID(), k.Stage, k.Name, k.Title, e.State, e.Green, e.Total, e.FirstGreen})
+		entries = append(entries, listed{k.ID(), k.Stage, k.Name, k.Title, e.State, e.Green, e.Total, e.FirstGreen, e.Stale(k), e.Edited})
 	}
 	if asJSON {
 		return a.printJSON(map[string]any{"katas": entries})
@@ -63,7 +67,14 @@ func (a *App) list(s selection, asJSON bool) error {
 			}
 			a.ui.line("%s", a.ui.bold.Render(w.StageTitle(e.Stage)))
 		}
-		a.ui.line("  %s %-*s  %s  %-9s  %s", a.mark(e.State), b.name, katas[i].Slug(), specCount(e.Green, e.Total), e.State, e.Title)
+		note := e.Title
+		if e.Stale {
+			note += a.ui.yellow.Render(" · stale: the specs are newer")
+		}
+		if e.SpecsChanged {
+			note += a.ui.yellow.Render(" · specs changed")
+		}
+		a.ui.line("  %s %-*s  %s  %-9s  %s", a.mark(e.State), b.name, katas[i].Slug(), specCount(e.Green, e.Total), e.State, note)
 	}
 	return nil
 }
@@ -82,9 +93,9 @@ func (a *App) mark(state string) string {
 
 func specCount(green, total int) string {
 	if total == 0 {
-		return "  –  "
+		return "   –   "
 	}
-	return fmt.Sprintf("%2d/%-2d", green, total)
+	return fmt.Sprintf("%3d/%-3d", green, total)
 }
 
 func (a *App) progressCommand() *cobra.Command {
@@ -122,6 +133,12 @@ func (a *App) progress() error {
 		start = end
 	}
 	show(a.ui.bold.Render("all"), katas)
+	history, err := progress.ReadHistory(w)
+	if err != nil {
+		return err
+	}
+	a.time(history, katas)
+	a.attention(score, katas)
 	for _, k := range katas {
 		if score[k.ID()].State != progress.Green {
 			a.ui.line("")
@@ -131,4 +148,64 @@ func (a *App) progress() error {
 		}
 	}
 	return nil
+}
+
+// time shows what the learner's history on this machine says: days in a row, hours in all, and for each kata.
+func (a *App) time(history progress.History, katas []workbook.Kata) {
+	if len(history) == 0 {
+		return
+	}
+	spent, runs := history.Spent()
+	var all time.Duration
+	for _, d := range spent {
+		all += d
+	}
+	current, longest := history.Streak(a.Now())
+	a.ui.line("")
+	a.ui.line("streak  %s in a row, the longest was %s · %s at it in all, on this machine", days(current), days(longest), duration(all))
+	for _, k := range katas {
+		if n := runs[k.ID()]; n > 0 {
+			a.ui.line("  %8s  %3d runs  %s", duration(spent[k.ID()]), n, k.ID())
+		}
+	}
+}
+
+func days(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
+}
+
+// duration is a time that somebody has spent, to the minute.
+func duration(d time.Duration) string {
+	if d < time.Hour {
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%d h %02d", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// attention names the katas whose score is not what it looks like.
+func (a *App) attention(score progress.Score, katas []workbook.Kata) {
+	first := true
+	say := func(mark, format string, args ...any) {
+		if first {
+			a.ui.line("")
+			first = false
+		}
+		a.ui.line("%s %s", a.ui.yellow.Render(mark), fmt.Sprintf(format, args...))
+	}
+	for _, k := range katas {
+		e := score[k.ID()]
+		again := fmt.Sprintf("make kata STAGE=%d KATA=%s", k.Stage, k.Name)
+		switch {
+		case e.State == progress.RedAgain:
+			say("↓", "%s was green and is red again: %s", k.ID(), again)
+		case e.Stale(k):
+			say("~", "%s is stale, its specs are newer than its green: %s", k.ID(), again)
+		}
+		if e.Edited {
+			say("!", "%s was run with specs that are not the workbook's: git diff -- %s shows what was edited", k.ID(), k.Rel())
+		}
+	}
 }

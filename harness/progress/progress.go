@@ -6,18 +6,23 @@
 package progress
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"github.com/kubekata/kubekata/harness/given"
 	"github.com/kubekata/kubekata/harness/runner"
 	"github.com/kubekata/kubekata/harness/workbook"
 )
@@ -46,6 +51,37 @@ type Entry struct {
 	State        string
 	// FirstGreen is the day, as 2026-01-31, or empty.
 	FirstGreen string
+	// Edited says that the specs of the last run were not the workbook's.
+	Edited bool
+	// Specs names the workbook's specs with which the kata was last run: see [SpecsID]. Empty in an old file.
+	Specs string
+}
+
+// Stale reports whether a green kata's specs have changed in the workbook since it was run.
+func (e Entry) Stale(k workbook.Kata) bool {
+	now := SpecsID(k)
+	return e.State == Green && e.Specs != "" && now != "" && e.Specs != now
+}
+
+// SpecsID is a short name of the specs that the workbook has of a kata, whatever the learner has made of them; empty when they
+// cannot be read.
+func SpecsID(k workbook.Kata) string {
+	sums, err := given.Read(k)
+	if err != nil {
+		return ""
+	}
+	h := sha256.New()
+	found := false
+	for _, rel := range slices.Sorted(maps.Keys(sums)) {
+		if strings.HasSuffix(rel, "_test.go") {
+			fmt.Fprintf(h, "%s %s\n", rel, sums[rel])
+			found = true
+		}
+	}
+	if !found {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))[:8]
 }
 
 // Score is the whole table, by the kata's ID.
@@ -99,6 +135,9 @@ func Update(w *workbook.Workbook, katas []workbook.Kata, results []runner.Result
 			u.Changes = append(u.Changes, c)
 		}
 	}
+	if err := appendHistory(w, results, now); err != nil {
+		return u, err
+	}
 	text := before + Begin + "\n" + render(w, katas, score) + End + "\n" + after
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return u, nil // an unchanged score does not wake editors and file watchers
@@ -118,9 +157,14 @@ func Read(w *workbook.Workbook) (Score, error) {
 
 const preamble = "# My progress\n\nThe table is written by `make kata`. Notes above and below the markers are yours.\n\n"
 
+// verdict reports whether a result says something about the learner's code.
+func verdict(r runner.Result) bool {
+	return r.Problem == nil || r.Problem.Kind != runner.Stopped && r.Problem.Kind != runner.Stray && r.Problem.Kind != runner.Suite
+}
+
 func (s Score) record(r runner.Result, now time.Time) (Change, bool) {
-	if r.Problem != nil && (r.Problem.Kind == runner.Stopped || r.Problem.Kind == runner.Stray || r.Problem.Kind == runner.Suite) {
-		return Change{}, false // no verdict on the learner's code
+	if !verdict(r) {
+		return Change{}, false
 	}
 	old := s[r.Kata]
 	if old.State == "" {
@@ -143,6 +187,7 @@ func (s Score) record(r runner.Result, now time.Time) (Change, bool) {
 	default:
 		e.State = Red
 	}
+	e.Edited, e.Specs = len(r.Changed) > 0, SpecsID(r.K)
 	s[r.Kata] = e
 	return Change{Kata: r.Kata, Was: old.State, Is: e.State, FirstGreen: old.FirstGreen == "" && e.FirstGreen != ""}, e.State != old.State
 }
@@ -187,8 +232,8 @@ func read(path string) (before string, score Score, after string, err error) {
 	return before, score, strings.TrimPrefix(after, "\n"), err
 }
 
-// row is "| [01-kind-config](katas/stage1/01-kind-config) | 3/9 | red | 2026-01-31 |".
-var row = regexp.MustCompile(`^\| \[[^\]]+\]\(katas/(stage\d/[a-z0-9-]+)\) \| (?:(\d+)/(\d+)|–) \| (not run|red|green|red again) \| (\d{4}-\d\d-\d\d|) ?\|$`)
+// row is "| [01-kind-config](katas/stage1/01-kind-config) | 3/9 | red | 2026-01-31 <!-- 1a2b3c4d --> |".
+var row = regexp.MustCompile(`^\| \[[^\]]+\]\(katas/(stage\d/[a-z0-9-]+)\) \| (?:(\d+)/(\d+)|–) \| (not run|red|green|red again)( · stale)?( · specs changed)? \| (\d{4}-\d\d-\d\d|)(?: ?<!-- ([0-9a-f]{8}) -->)? ?\|$`)
 
 func parse(table string) (Score, error) {
 	score := Score{}
@@ -209,7 +254,7 @@ func parse(table string) (Score, error) {
 		if green > total {
 			return nil, &unreadableError{fmt.Sprintf("more specs green than there are: %s", line)}
 		}
-		score[m[1]] = Entry{Green: green, Total: total, State: m[4], FirstGreen: m[5]}
+		score[m[1]] = Entry{Green: green, Total: total, State: m[4], Edited: m[6] != "", FirstGreen: m[7], Specs: m[8]}
 	}
 	return score, nil
 }

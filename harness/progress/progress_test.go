@@ -158,3 +158,55 @@ func TestBar(t *testing.T) {
 		}
 	}
 }
+
+func TestHistory(t *testing.T) {
+	w, katas := book(t, "a", "b")
+	at := func(day time.Time, results ...runner.Result) {
+		t.Helper()
+		if _, err := progress.Update(w, katas, results, day); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := katas[0], katas[1]
+	at(day, result(a, runner.Red, 0, 2))
+	at(day.Add(10*time.Minute), result(a, runner.Red, 1, 2))
+	at(day.Add(20*time.Minute), result(a, runner.Green, 2, 2))
+	// A pause of an hour is nobody's time; a run of the whole stage is about what is red.
+	at(day.Add(80*time.Minute), result(b, runner.Red, 0, 2))
+	at(day.Add(85*time.Minute), result(a, runner.Green, 2, 2), result(b, runner.Red, 1, 2))
+	// A run that was stopped is no attempt.
+	at(day.Add(90*time.Minute), runner.Result{Kata: b.ID(), K: b, Problem: &runner.Problem{Kind: runner.Stopped}})
+	at(day.AddDate(0, 0, 1), result(b, runner.Red, 1, 2))
+	at(day.AddDate(0, 0, 3), result(b, runner.Red, 1, 2))
+
+	f, err := os.OpenFile(filepath.Join(w.Root, ".kata", "history.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"time":"2026-`); err != nil { // a crash
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	h, err := progress.ReadHistory(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent, runs := h.Spent()
+	if spent[a.ID()] != 20*time.Minute || spent[b.ID()] != 5*time.Minute {
+		t.Errorf("spent %v, want 20 min and 5 min", spent)
+	}
+	if runs[a.ID()] != 4 || runs[b.ID()] != 4 {
+		t.Errorf("runs %v, want 4 and 4", runs)
+	}
+	for _, c := range []struct {
+		days             int
+		current, longest int
+	}{{0, 1, 2}, {1, 2, 2}, {2, 2, 2}, {3, 1, 2}, {4, 1, 2}, {5, 0, 2}} {
+		if current, longest := h.Streak(day.AddDate(0, 0, c.days)); current != c.current || longest != c.longest {
+			t.Errorf("streak %d days later: %d, longest %d; want %d, %d", c.days, current, longest, c.current, c.longest)
+		}
+	}
+}

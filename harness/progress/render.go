@@ -49,12 +49,28 @@ func render(w *workbook.Workbook, katas []workbook.Kata, score Score) string {
 			if e.Total > 0 {
 				specs = fmt.Sprintf("%d/%d", e.Green, e.Total)
 			}
-			fmt.Fprintf(&b, "| [%s](%s) | %s | %s | %s |\n", k.Slug(), k.Rel(), specs, e.State, e.FirstGreen)
+			first := e.FirstGreen
+			if e.Specs != "" {
+				first = strings.TrimSpace(first + " <!-- " + e.Specs + " -->")
+			}
+			fmt.Fprintf(&b, "| [%s](%s) | %s | %s | %s |\n", k.Slug(), k.Rel(), specs, e.state(k), first)
 		}
 		start = end
 	}
 	b.WriteString("\n")
 	return b.String()
+}
+
+// state is the entry's state with what is to be said about it.
+func (e Entry) state(k workbook.Kata) string {
+	text := e.State
+	if e.Stale(k) {
+		text += " · stale"
+	}
+	if e.Edited {
+		text += " · specs changed"
+	}
+	return text
 }
 
 // knownKatas leaves out folders that the learner has added.
