@@ -8,9 +8,11 @@ SELECT = $(if $(STAGE),--stage='$(STAGE)') $(if $(KATA),--kata='$(KATA)')
 FLAGS = $(if $(filter 1 true yes,$(JSON)),--json)
 
 ##@ Learn
-.PHONY: kata list progress hint compare reset run
+.PHONY: kata watch list progress hint compare reset run
 kata: ## Run your code against the specs: make kata STAGE=1 [KATA=clientset] [RACE=1]
 	@$(KATA_CLI) run $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(RACE)),--race) $(if $(JUNIT),--junit='$(JUNIT)')
+watch: ## The same on every save, with keys for hints and more: make watch STAGE=2 [KATA=workqueue]
+	@$(KATA_CLI) watch $(SELECT) $(if $(filter 1 true yes,$(RACE)),--race)
 list: ## List the katas and their state
 	@$(KATA_CLI) list $(SELECT) $(FLAGS)
 progress: ## Show the score

@@ -122,7 +122,7 @@ func (a *App) command() *cobra.Command {
 		return usageError{withHint(err, "go tool kata "+c.Name()+" --help")}
 	})
 	root.AddCommand(
-		a.runCommand(), a.listCommand(), a.progressCommand(), a.hintCommand(), a.compareCommand(), a.resetCommand(),
+		a.runCommand(), a.watchCommand(), a.listCommand(), a.progressCommand(), a.hintCommand(), a.compareCommand(), a.resetCommand(),
 		a.execCommand(), a.setupCommand(), a.doctorCommand(), a.labCommand(), a.kubectlCommand(),
 		a.generateCommand(), a.verifyCommand(), a.mutantsCommand(), a.checkCommand(),
 	)

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubekata/kubekata/harness/junit"
-	"github.com/kubekata/kubekata/harness/progress"
 	"github.com/kubekata/kubekata/harness/runner"
 )
 
@@ -65,11 +64,7 @@ func (a *App) runKatas(ctx context.Context, o runOptions) error {
 			return err
 		}
 	}
-	all, err := w.Katas()
-	if err != nil {
-		return err
-	}
-	updated, err := progress.Update(w, all, results, a.Now())
+	updated, err := a.score(w, results)
 	if err != nil {
 		return err
 	}

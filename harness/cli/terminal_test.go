@@ -36,7 +36,7 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%s: no status line:\n%q", c.env, out)
 		}
 		plain := ansi.Strip(out)
-		if !strings.Contains(plain, "✗ 01-greet   0/2   red     Greeting") {
+		if !strings.Contains(plain, "✗ 01-greet    0/2    red     Greeting") {
 			t.Errorf("%s: no board:\n%s", c.env, plain)
 		}
 		for line := range strings.SplitSeq(plain, "\n") {

@@ -39,6 +39,8 @@ type Options struct {
 	Parallel int
 	// Env is added to the environment. What a test reads from it is part of go's cache key: keep it constant.
 	Env []string
+	// Begun is called when a kata's specs are compiled and start to run, also when go's cache has the answer. May be nil.
+	Begun func(workbook.Kata)
 	// Done is called with each verdict as soon as it is there, from one goroutine at a time. May be nil.
 	Done func(Result)
 }
@@ -282,6 +284,8 @@ func (c *collector) event(line []byte) {
 		return
 	}
 	switch e.Action {
+	case "start":
+		c.begun(e.Package)
 	case "output":
 		p.add(e.Output)
 	case "pass", "fail", "skip":
@@ -293,6 +297,14 @@ func (c *collector) event(line []byte) {
 		}
 		p.action, p.seconds, p.failedBuild = e.Action, e.Elapsed, e.FailedBuild
 		c.finish(e.Package, p)
+	}
+}
+
+func (c *collector) begun(pkg string) {
+	for _, k := range c.o.Katas {
+		if c.o.Begun != nil && c.o.Workbook.Module+"/"+k.Rel() == pkg {
+			c.o.Begun(k)
+		}
 	}
 }
 
