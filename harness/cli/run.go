@@ -9,14 +9,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubekata/kubekata/harness/junit"
+	"github.com/kubekata/kubekata/harness/progress"
 	"github.com/kubekata/kubekata/harness/runner"
 )
 
 type runOptions struct {
 	selection
-	race  bool
-	json  bool
-	junit string
+	race        bool
+	json        bool
+	junit       string
+	summary     string
+	problems    bool
+	regressions bool
 }
 
 func (a *App) runCommand() *cobra.Command {
@@ -31,6 +35,9 @@ func (a *App) runCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.race, "race", false, "with Go's race detector")
 	c.Flags().BoolVar(&o.json, "json", false, "print the results as JSON")
 	c.Flags().StringVar(&o.junit, "junit", "", "write the results to this file as JUnit XML")
+	c.Flags().StringVar(&o.summary, "summary", "", "add the board to this file as Markdown, as for a job's summary")
+	c.Flags().BoolVar(&o.problems, "problems", false, "print a line for each red spec, file:line: error: text, as an editor reads them")
+	c.Flags().BoolVar(&o.regressions, "regressions", false, "fail only for a kata that "+progress.File+" says was green")
 	return c
 }
 
@@ -64,6 +71,15 @@ func (a *App) runKatas(ctx context.Context, o runOptions) error {
 			return err
 		}
 	}
+	before, err := progress.Read(w)
+	if err != nil {
+		return err
+	}
+	if o.summary != "" {
+		if err := addSummary(o.summary, w, results); err != nil {
+			return err
+		}
+	}
 	updated, err := a.score(w, results)
 	if err != nil {
 		return err
@@ -75,9 +91,15 @@ func (a *App) runKatas(ctx context.Context, o runOptions) error {
 		}
 	} else {
 		b.finish(results, updated, sum)
+		if o.problems {
+			a.problems(results)
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if o.regressions {
+		return regressed(before, results)
 	}
 	if sum.Green != sum.Total || sum.Total == 0 {
 		return errRed

@@ -1,15 +1,18 @@
 package cli_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/mod/modfile"
 
 	"github.com/kubekata/kubekata/harness/binaries"
 	"github.com/kubekata/kubekata/harness/cli"
@@ -107,18 +110,25 @@ func newBook(dir, root string) error {
 	if err != nil {
 		return err
 	}
-	var out strings.Builder
-	for line := range strings.Lines(string(mod)) {
-		switch {
-		case strings.HasPrefix(line, "module "):
-			out.WriteString("module example.com/book\n")
-		case strings.HasPrefix(line, "tool "):
-		default:
-			out.WriteString(line)
+	file, err := modfile.Parse("go.mod", mod, nil)
+	if err != nil {
+		return err
+	}
+	for _, t := range slices.Clone(file.Tool) {
+		if err := file.DropTool(t.Path); err != nil {
+			return err
 		}
 	}
-	out.WriteString("\nrequire github.com/kubekata/kubekata v0.0.0\n\nreplace github.com/kubekata/kubekata => " + root + "\n")
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(out.String()), 0o644); err != nil {
+	const module = "github.com/kubekata/kubekata"
+	if err := errors.Join(file.AddModuleStmt("example.com/book"), file.AddRequire(module, "v0.0.0"), file.AddReplace(module, "", root, "")); err != nil {
+		return err
+	}
+	file.Cleanup()
+	out, err := file.Format()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), out, 0o644); err != nil {
 		return err
 	}
 	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
