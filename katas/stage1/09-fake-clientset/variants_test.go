@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubekata/kubekata/katas/stage1/09-fake-clientset/nightshift"
+	"k8s.io/utils/ptr"
 )
 
 // sleeper is a Sleep of another make. Its zero value keeps the contract: it lists everything, looks for itself what should sleep,
@@ -43,7 +44,7 @@ func (s sleeper) sleep(ctx context.Context, client kubernetes.Interface, namespa
 		if !labelled || value != nightshift.Off && !s.anyValue {
 			continue
 		}
-		if *d.Spec.Replicas == 0 && !s.rewritesSleepers {
+		if ptr.Deref(d.Spec.Replicas, 1) == 0 && !s.rewritesSleepers {
 			if s.allNames {
 				names = append(names, d.Name)
 			}
@@ -81,7 +82,7 @@ func (s sleeper) one(ctx context.Context, client kubernetes.Interface, listed *a
 			}
 		}
 		if !s.noAnnotation {
-			metav1.SetMetaDataAnnotation(&d.ObjectMeta, nightshift.DayReplicas, strconv.Itoa(int(*d.Spec.Replicas)))
+			metav1.SetMetaDataAnnotation(&d.ObjectMeta, nightshift.DayReplicas, strconv.Itoa(int(ptr.Deref(d.Spec.Replicas, 1))))
 		}
 		if !s.noReplicas {
 			d.Spec.Replicas = new(int32(0))
@@ -161,7 +162,7 @@ func (a waiter) follow(ctx context.Context, w watch.Interface) (bool, error) {
 
 func (a waiter) empty(d *appsv1.Deployment) bool {
 	if a.specReplicas {
-		return *d.Spec.Replicas == 0
+		return ptr.Deref(d.Spec.Replicas, 1) == 0
 	}
 	return d.Status.Replicas == 0
 }

@@ -74,6 +74,23 @@ var _ = Describe("Watch", func() {
 		Expect(diary.resources(ns)).To(ConsistOf(configMaps, podTemplates, leases), "the events' Resource, with group and version")
 	})
 
+	It("tells of one resource while somebody still looks at another's event", func(ctx SpecContext) {
+		ns, diary, hold := api.Namespace(ctx), &diary{}, closed(ctx)
+		f := factory(ctx, ns)
+		DeferCleanup(hold.open)
+		Expect(generic.Watch(f, resources(podTemplates, leases), func(e generic.Event) {
+			diary.tell(e)
+			if e.Resource == podTemplates {
+				hold.wait()
+			}
+		})).To(Succeed())
+		wait := synced(ctx, f)
+		create(ctx, ns, podTemplates, "PodTemplate", "one")
+		Eventually(diary.of(ns)).WithContext(wait).Should(Equal([]string{"ADDED podtemplates one"}))
+		create(ctx, ns, leases, "Lease", "two")
+		Eventually(diary.of(ns)).WithContext(wait).Should(Equal([]string{"ADDED podtemplates one", "ADDED leases two"}), "while tell has not come back from the PodTemplate's event")
+	})
+
 	It("tells what happens to an object, in order", func(ctx SpecContext) {
 		ns, diary := api.Namespace(ctx), &diary{}
 		f := factory(ctx, ns)

@@ -80,6 +80,16 @@ var _ = Describe("Get", func() {
 		Expect(got).To(BeNil(), "an object together with an error")
 	})
 
+	It("names an interface, too, when the object is none", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		create(ctx, ns, configMaps, "ConfigMap", "menu")
+		f := factory(ctx, ns)
+		v := view[baker](f, configMaps)
+		synced(ctx, f)
+		_, err := v.Get(ns, "menu")
+		Expect(err).To(MatchError(And(ContainSubstring("v1.ConfigMap"), ContainSubstring("genericinformer_test.baker"))), "the error names the type that there is, and the interface that was wanted")
+	})
+
 	It("returns a copy", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		create(ctx, ns, configMaps, "ConfigMap", "menu")
@@ -196,3 +206,9 @@ var _ = Describe("List", func() {
 		Eventually(func() []string { return list(v.List(ns, nil)) }).WithContext(wait).Should(Equal([]string{"b"}), "PodTemplates, after one came and one went")
 	})
 })
+
+// baker is an interface that no object of client-go has.
+type baker interface {
+	generic.Object
+	Bake()
+}

@@ -258,6 +258,30 @@ var _ = Describe("Follow", func() {
 		Eventually(diary.read).WithContext(wait).Should(HaveLen(6), "what is told")
 	})
 
+	It("tells of any change, also of one that it does not read", func(ctx SpecContext) {
+		ns, diary := api.Namespace(ctx), &diary{}
+		wait, _ := follow(ctx, ns, diary)
+		order(ctx, ns, "diavola", small("salami"), nil)
+		change(ctx, ns, "diavola", map[string]any{"table": 7})
+		Eventually(diary.read).WithContext(wait).Should(Equal([]string{"ADDED diavola small salami", "MODIFIED diavola small salami"}))
+	})
+
+	It("waits with its end for what it is telling", func(ctx SpecContext) {
+		ns, diary, hold := api.Namespace(ctx), &diary{}, closed(ctx)
+		order(ctx, ns, "margherita", small("basil"), nil)
+		wait, loop := following(ctx, pizzas(ctx), ns, func(e dynamicinformer.Event) {
+			diary.tell(e)
+			hold.wait()
+		})
+		DeferCleanup(hold.open)
+		Eventually(diary.read).WithContext(wait).Should(HaveLen(1))
+		stopped := make(chan error, 1)
+		go func() { stopped <- loop.Stop() }()
+		Consistently(loop.Done()).WithContext(ctx).WithTimeout(200*time.Millisecond).ShouldNot(BeClosed(), "Follow, while tell is being called")
+		hold.open()
+		Eventually(stopped).WithContext(ctx).Should(Receive(Succeed()))
+	})
+
 	It("ends with its context, and tells nothing after that", func(ctx SpecContext) {
 		ns, diary := api.Namespace(ctx), &diary{}
 		order(ctx, ns, "margherita", small("basil"), nil)

@@ -48,14 +48,14 @@ var _ = AfterSuite(func(ctx SpecContext) {
 func pizzas(ctx context.Context) schema.GroupVersionResource {
 	GinkgoHelper()
 	if served.Empty() {
-		served = define(ctx, api.Namespace(ctx)+".kubekata.dev", "Pizza", "pizzas")
+		served = define(ctx, api.Namespace(ctx)+".kubekata.dev", "Pizza", "pizzas", "v1beta1")
 		installed(ctx, served)
 	}
 	return served
 }
 
-// define makes the definition of a kind whose objects may hold anything, in the versions v1, which the server prefers, and v1beta1.
-func define(ctx context.Context, group, kind, plural string) schema.GroupVersionResource {
+// define makes the definition of a kind whose objects may hold anything, in the version v1, which the server prefers, and in others.
+func define(ctx context.Context, group, kind, plural string, others ...string) schema.GroupVersionResource {
 	GinkgoHelper()
 	version := func(name string, storage bool) any {
 		return map[string]any{
@@ -64,12 +64,16 @@ func define(ctx context.Context, group, kind, plural string) schema.GroupVersion
 			"subresources": map[string]any{"status": map[string]any{}},
 		}
 	}
+	versions := []any{version("v1", true)}
+	for _, other := range others {
+		versions = append(versions, version(other, false))
+	}
 	crd := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 		"metadata": map[string]any{"name": plural + "." + group},
 		"spec": map[string]any{
 			"group": group, "scope": "Namespaced", "names": map[string]any{"plural": plural, "kind": kind},
-			"versions": []any{version("v1beta1", false), version("v1", true)},
+			"versions": versions,
 		},
 	}}
 	api.Own(crd)
@@ -78,7 +82,7 @@ func define(ctx context.Context, group, kind, plural string) schema.GroupVersion
 	return schema.GroupVersionResource{Group: group, Version: "v1", Resource: plural}
 }
 
-// once is a definition for one spec.
+// once is a definition for one spec. It has one version: a server that has just been given two may show one before the other.
 func once(ctx context.Context, group, kind, plural string) schema.GroupVersionResource {
 	GinkgoHelper()
 	resource := define(ctx, group, kind, plural)

@@ -1,6 +1,7 @@
 package crdcontroller_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -145,6 +146,14 @@ var _ = Describe("The status", func() {
 		Eventually(status(ns, "napoli")).WithContext(wait).Should(Equal("Heating, 1 ready, generation 1"), "the status of pizzeria %s/napoli, of whose two ovens one is ready", ns)
 	})
 
+	It("says that the ovens are heating when they are there, and none is ready", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		made := open(ctx, ns, "napoli", 2, "oven:1")
+		cold(ctx, ns, made)
+		wait, _ := run(ctx, ns)
+		Eventually(status(ns, "napoli")).WithContext(wait).Should(Equal("Heating, 0 ready, generation 1"), "the status of pizzeria %s/napoli, whose two ovens are not ready", ns)
+	})
+
 	It("leaves the spec alone, and what others say in the status", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		obj := open(ctx, ns, "napoli", 2, "oven:1")
@@ -201,6 +210,25 @@ var _ = Describe("A Deployment of somebody else", func() {
 		Expect(ovens(ns, "napoli-ovens")(ctx)).To(Equal("0 of foreign:1"), "the predecessor's deployment")
 	})
 
+	It("is somebody else's when the Pizzeria is one of its owners, and not its controller", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		made := open(ctx, ns, "napoli", 2, "oven:1")
+		foreign(ctx, ns, "napoli-ovens", metav1.OwnerReference{APIVersion: made.GetAPIVersion(), Kind: "Pizzeria", Name: "napoli", UID: made.GetUID()})
+		wait, _ := run(ctx, ns)
+		Eventually(status(ns, "napoli")).WithContext(wait).Should(Equal("Blocked, 0 ready, generation 1"), "the status of pizzeria %s/napoli", ns)
+		Expect(ovens(ns, "napoli-ovens")(ctx)).To(Equal("0 of foreign:1"), "the other deployment")
+	})
+
+	It("leaves the Pizzeria without an oven that is ready", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		_, loop := opened(ctx, ns, "napoli", 1, "oven:1")
+		Expect(loop.Stop()).To(Succeed())
+		remove(ctx, ns, "napoli-ovens")
+		foreign(ctx, ns, "napoli-ovens")
+		wait, _ := run(ctx, ns)
+		Eventually(status(ns, "napoli")).WithContext(wait).Should(Equal("Blocked, 0 ready, generation 1"), "the status of pizzeria %s/napoli, which was open, and whose deployment is another one now", ns)
+	})
+
 	It("blocks the Pizzeria until it is gone", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		foreign(ctx, ns, "napoli-ovens")
@@ -228,11 +256,36 @@ var _ = Describe("Run", func() {
 		refuse(2, func(r cluster.Request) bool {
 			return r.Resource == "deployments" && (r.Verb == "update" || r.Verb == "patch")
 		}, conflict)
-		open(ctx, ns, "napoli", 1, "oven:1")
-		wait, _ := run(ctx, ns)
-		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/napoli-ovens", ns)
+		wait, _ := opened(ctx, ns, "napoli", 1, "oven:1") // nothing else happens to it from here on
 		want(ctx, ns, "napoli", "image", "oven:2")
 		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:2"), "deployment %s/napoli-ovens, after two conflicts", ns)
+	})
+
+	It("does not write over what somebody else has just written", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		wait, _ := opened(ctx, ns, "napoli", 1, "oven:1")
+		var first sync.Once
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if r.Resource == "deployments" && r.Verb == "update" {
+				first.Do(func() {
+					defer GinkgoRecover()
+					edit(ctx, ns, "napoli-ovens", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"checked-by": "nonna"}}})
+				})
+			}
+			return nil
+		})
+		want(ctx, ns, "napoli", "image", "oven:2")
+		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:2"), "deployment %s/napoli-ovens", ns)
+		Expect(deployment(ctx, ns, "napoli-ovens").Annotations).To(HaveKeyWithValue("checked-by", "nonna"), "annotations of deployment %s/napoli-ovens, one of which somebody has set just before the update", ns)
+	})
+
+	It("waits longer after each failure", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		refuse(-1, func(r cluster.Request) bool { return r.Verb == "create" }, broken)
+		wait, _ := run(ctx, ns)
+		open(ctx, ns, "napoli", 1, "oven:1")
+		Eventually(func() int { return count("deployments", "create") }).WithContext(wait).Should(BeNumerically(">", 1), "attempts to create the deployment")
+		Consistently(func() int { return count("deployments", "create") }).WithContext(wait).Should(BeNumerically("<", 20), "attempts to create the deployment, all of which fail")
 	})
 
 	It("tries again to write a status that was refused", func(ctx SpecContext) {
@@ -253,6 +306,51 @@ var _ = Describe("Run", func() {
 		Eventually(status(ns, "bari")).WithContext(wait).Should(HavePrefix("Blocked"), "the status of pizzeria %s/bari", ns)
 		open(ctx, ns, "napoli", 2, "oven:1")
 		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("2 of oven:1"), "deployment %s/napoli-ovens, with one worker, while bari is blocked", ns)
+	})
+
+	It("works on several at a time", func(ctx SpecContext) {
+		ns, hold := api.Namespace(ctx), closed(ctx)
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if r.Verb == "create" && strings.Contains(string(r.Body), "napoli-ovens") {
+				hold.wait()
+			}
+			return nil
+		})
+		open(ctx, ns, "napoli", 1, "oven:1")
+		wait, _ := start(ctx, ns, 2)
+		open(ctx, ns, "roma", 1, "oven:1")
+		Eventually(ovens(ns, "roma-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/roma-ovens, while the server takes its time for napoli's, with two workers", ns)
+	})
+
+	It("looks after its own namespace alone", func(ctx SpecContext) {
+		ns, other := api.Namespace(ctx), api.Namespace(ctx)
+		open(ctx, other, "bari", 1, "oven:1")
+		wait, _ := run(ctx, ns)
+		open(ctx, ns, "napoli", 1, "oven:1")
+		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/napoli-ovens", ns)
+		Consistently(ovens(other, "bari-ovens")).WithContext(wait).WithTimeout(200*time.Millisecond).Should(Equal("none"), "deployment %s/bari-ovens, of another namespace", other)
+	})
+
+	It("returns when its workers have", func(ctx SpecContext) {
+		ns, hold := api.Namespace(ctx), closed(ctx)
+		asked := make(chan struct{})
+		var once sync.Once
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if r.Verb == "create" {
+				once.Do(func() { close(asked) })
+				hold.wait()
+			}
+			return nil
+		})
+		open(ctx, ns, "napoli", 1, "oven:1")
+		wait, loop := start(ctx, ns, 1)
+		Eventually(asked).WithContext(wait).Should(BeClosed(), "the worker asks for a deployment")
+		stopped := make(chan error, 1)
+		go func() { stopped <- loop.Stop() }()
+		Consistently(loop.Done()).WithContext(ctx).WithTimeout(200*time.Millisecond).ShouldNot(BeClosed(), "Run, while its worker is in the middle of a request")
+		hold.open()
+		Eventually(stopped).WithContext(ctx).Should(Receive(Succeed()))
+		Expect(loop.Err()).NotTo(HaveOccurred(), "Run's error after its context has ended")
 	})
 
 	It("puts right what has changed while it did not run", func(ctx SpecContext) {
@@ -322,18 +420,18 @@ var _ = Describe("Run", func() {
 
 	It("leaves a Pizzeria alone that is being deleted", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
-		obj := shop("napoli", 1, "oven:1")
-		_ = pizzerias(ctx)
-		obj.SetAPIVersion(served.GroupVersion().String())
-		obj.SetFinalizers([]string{"kubekata.dev/spec"})
-		_, err := shops(ctx, ns).Create(ctx, obj, metav1.CreateOptions{})
-		Expect(err).NotTo(HaveOccurred(), "make pizzeria %s/napoli for the spec", ns)
-		DeferCleanup(patch, ns, "napoli", map[string]any{"metadata": map[string]any{"finalizers": nil}})
+		wait, _ := opened(ctx, ns, "napoli", 1, "oven:1")
+		patch(ctx, ns, "napoli", map[string]any{"metadata": map[string]any{"finalizers": []any{"kubekata.dev/spec"}}})
+		DeferCleanup(func(ctx context.Context) {
+			patch(ctx, ns, "napoli", map[string]any{"metadata": map[string]any{"finalizers": nil}})
+		})
 		Expect(shops(ctx, ns).Delete(ctx, "napoli", metav1.DeleteOptions{})).To(Succeed())
-		wait, _ := run(ctx, ns)
 		open(ctx, ns, "roma", 1, "oven:1")
 		Eventually(ovens(ns, "roma-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/roma-ovens", ns)
-		Consistently(ovens(ns, "napoli-ovens")).WithContext(wait).WithTimeout(200*time.Millisecond).Should(Equal("none"), "deployment %s/napoli-ovens, whose pizzeria is being deleted", ns)
+		edit(ctx, ns, "napoli-ovens", map[string]any{"spec": map[string]any{"replicas": 0}})
+		Consistently(ovens(ns, "napoli-ovens")).WithContext(wait).WithTimeout(300*time.Millisecond).Should(Equal("0 of oven:1"), "deployment %s/napoli-ovens, whose pizzeria is being deleted", ns)
+		remove(ctx, ns, "napoli-ovens")
+		Consistently(ovens(ns, "napoli-ovens")).WithContext(wait).WithTimeout(300*time.Millisecond).Should(Equal("none"), "deployment %s/napoli-ovens, which somebody has deleted, and whose pizzeria is being deleted", ns)
 	})
 
 	It("forgets a Pizzeria that is gone", func(ctx SpecContext) {
@@ -367,6 +465,7 @@ var _ = Describe("Run", func() {
 		go func() { stopped <- loop.Stop() }()
 		hold.open()
 		Eventually(stopped).WithContext(ctx).Should(Receive(Succeed()))
+		Expect(loop.Err()).To(MatchError(context.Canceled), "Run's error wraps its context's")
 	})
 })
 

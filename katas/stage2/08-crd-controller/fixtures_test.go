@@ -104,6 +104,51 @@ func shop(name string, ovens int, image string) *unstructured.Unstructured {
 	}}
 }
 
+// opened makes a Pizzeria, runs the learner's controller, and waits until all ovens are ready, and nothing more happens.
+func opened(ctx SpecContext, ns, name string, n int, image string) (context.Context, *harness.Loop) {
+	GinkgoHelper()
+	open(ctx, ns, name, n, image)
+	wait, loop := run(ctx, ns)
+	Eventually(ovens(ns, name+"-ovens")).WithContext(wait).Should(Equal(fmt.Sprintf("%d of %s", n, image)), "deployment %s/%s-ovens", ns, name)
+	heat(ctx, ns, name+"-ovens", int32(n))
+	Eventually(status(ns, name)).WithContext(wait).Should(Equal(fmt.Sprintf("Open, %d ready, generation 1", n)), "the status of pizzeria %s/%s", ns, name)
+	return wait, loop
+}
+
+// cold makes a Pizzeria's Deployment, as its controller, with pods that are never ready.
+func cold(ctx context.Context, ns string, owner *unstructured.Unstructured) {
+	GinkgoHelper()
+	p, err := pizzeria.FromUnstructured(owner)
+	Expect(err).NotTo(HaveOccurred())
+	labels := map[string]string{"pizzeria": p.Name}
+	d, err := api.Judge().AppsV1().Deployments(ns).Create(ctx, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: p.Deployment(), OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(p, owner.GroupVersionKind())}},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &p.Spec.Ovens,
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec: corev1.PodSpec{
+					NodeSelector: map[string]string{"kubekata.dev/nowhere": "true"},
+					Containers:   []corev1.Container{{Name: "oven", Image: p.Spec.Image}},
+				},
+			},
+		},
+	}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred(), "make deployment %s/%s for the spec", ns, p.Deployment())
+	if !api.HasControllers() {
+		heat(ctx, ns, d.Name, 0)
+		return
+	}
+	Eventually(func(ctx context.Context) (int32, error) {
+		d, err := api.Judge().AppsV1().Deployments(ns).Get(ctx, d.Name, metav1.GetOptions{})
+		if err != nil {
+			return 0, err
+		}
+		return d.Status.Replicas, nil
+	}).WithContext(ctx).Should(Equal(p.Spec.Ovens), "pods of deployment %s/%s", ns, d.Name)
+}
+
 // want changes a field of a Pizzeria's spec.
 func want(ctx context.Context, ns, name, field string, value any) {
 	GinkgoHelper()

@@ -21,7 +21,8 @@ import (
 
 // NewFactory makes a factory whose informers see one namespace, or all when it is empty, and there the objects whose labels
 // match the selector ("app=web,tier!=test"; an empty one matches all). It is the server that selects: what does not match is
-// neither sent nor kept. There is no resync. A selector that cannot be parsed is an error, and then there is no factory.
+// neither sent nor kept. There is no resync. A selector that cannot be parsed is an error that
+// shows it, and then there is no factory.
 func NewFactory(client kubernetes.Interface, namespace, selector string) (informers.SharedInformerFactory, error) {
 	// kata:begin Parse the selector, so that a mistake in it is noticed here. Then a factory with two options.
 	parsed, err := labels.Parse(selector)

@@ -96,11 +96,12 @@ func Read(obj *unstructured.Unstructured) (Pizza, error) {
 	// kata:end
 }
 
-// Follow tells what happens to the Pizzas of a namespace, or of all if it is empty, until ctx ends; then it returns nil, and tell
-// is not called any more. Tell is called for one event at a time.
+// Follow tells what happens to the Pizzas of a namespace, or of all if it is empty, until ctx ends; then it returns nil, when the last call
+// of tell has returned. Tell is called for one event at a time.
 //
 // The Pizzas that are there at the start are Added. A Pizza that was deleted and made again is Deleted and Added, also when the
-// watch was interrupted meanwhile, and has seen neither. Nothing is told of a Pizza that has not changed.
+// watch was interrupted meanwhile, and has seen neither. Nothing is told of a Pizza that has not changed;
+// any change of the object is one.
 func Follow(ctx context.Context, client dynamic.Interface, pizzas schema.GroupVersionResource, namespace string, tell func(Event)) error {
 	// kata:begin A dynamic informer for the one resource, a handler, and run it. When does an update speak of two Pizzas, and when
 	// | of none?
