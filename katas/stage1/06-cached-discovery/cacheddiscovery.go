@@ -67,7 +67,8 @@ func (m *Mapper) ForKind(ctx context.Context, kind schema.GroupKind, versions ..
 }
 
 // ForName returns the resource that somebody means who types a name, as kubectl takes it: "deployments", "deployment",
-// "deploy", "deployments.apps" or "deployments.v1.apps". When there is none, meta.IsNoMatchError recognises the error, whose
+// "deploy", "deployments.apps" or "deployments.v1.apps". (Of a short name with a version, "deploy.v1.apps", client-go's expander of
+// short names forgets the version.) When there is none, meta.IsNoMatchError recognises the error, whose
 // message says what was typed.
 func (m *Mapper) ForName(ctx context.Context, name string) (schema.GroupVersionResource, error) {
 	// TODO(kata): Does "pizzas.v1.example.com" name a version, or a part of the group? schema.ParseResourceArg returns both. Try

@@ -82,10 +82,11 @@ var _ = Describe("Memory", func() {
 var _ = Describe("Folder", func() {
 	It("gives a host the same folder each time, directly below", func() {
 		dir := GinkgoT().TempDir()
-		for _, host := range []string{"127.0.0.1:6443", "https://127.0.0.1:6443", "https://proxy.example.com/k8s/clusters/a", "https://x/../../up", ".."} {
+		for _, host := range []string{"127.0.0.1:6443", "https://127.0.0.1:6443", "https://proxy.example.com/k8s/clusters/a", "https://x/../../up", "..", "", "https://proxy.example.com/" + strings.Repeat("long/", 100)} {
 			got := cacheddiscovery.Folder(dir, host)
 			Expect(cacheddiscovery.Folder(dir, host)).To(Equal(got), "the folder of %s, asked for again", host)
-			Expect(filepath.Dir(got)).To(Equal(dir), "the parent of the folder of %s, which is %s", host, got)
+			Expect(filepath.Dir(got)).To(Equal(dir), "the parent of the folder of %q, which is %s", host, got)
+			Expect(len(filepath.Base(got))).To(BeNumerically("<=", 255), "the length of the folder's name, for %q: no file system takes longer ones", host)
 		}
 	})
 
@@ -95,6 +96,8 @@ var _ = Describe("Folder", func() {
 		Entry("when they differ in the name", "https://a.example.com", "https://b.example.com"),
 		Entry("when they differ in the port", "https://127.0.0.1:6443", "https://127.0.0.1:6444"),
 		Entry("when they differ in the path", "https://proxy.example.com/k8s/clusters/a", "https://proxy.example.com/k8s/clusters/b"),
+		Entry("when they differ in the scheme", "http://a.example.com", "https://a.example.com"),
+		Entry("when they differ in upper and lower case of the path", "https://a.example.com/clusters/A", "https://a.example.com/clusters/a"),
 		Entry("when they differ in punctuation alone", "https://a-b.example.com", "https://a.b.example.com"),
 		Entry("when one has a dash where the other has an underscore", "https://a.example.com/prod-eu", "https://a.example.com/prod_eu"),
 		Entry("when one has a slash where the other has an underscore", "https://a.example.com/x_y", "https://a.example.com/x/y"),
@@ -145,6 +148,15 @@ var _ = Describe("Disk", func() {
 			Expect(err).NotTo(HaveOccurred(), "the cache's folder")
 			Expect(info.Mode().Perm().String()).To(Equal("-rwx------"), "the mode of %s", filepath.Base(folder))
 		}
+	})
+
+	It("leaves the mode of a folder that was there", func(ctx SpecContext) {
+		Expect(os.Mkdir(dir, 0o755)).To(Succeed())
+		Expect(os.Chmod(dir, 0o755)).To(Succeed())
+		resources(ctx, onDisk(dir, time.Hour))
+		info, err := os.Stat(dir)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(info.Mode().Perm().String()).To(Equal("-rwxr-xr-x"), "the mode of a folder that the user had made before")
 	})
 
 	It("reports a folder that it cannot create", func() {
@@ -241,6 +253,13 @@ var _ = Describe("Mapper", func() {
 		Expect(mapping).To(BeNil(), "a mapping together with an error")
 	})
 
+	It("says that the server fails when it cannot look for a name again", func(ctx SpecContext) {
+		mapper := warm(ctx)
+		refuse()
+		_, err := mapper.ForName(ctx, "nobodies.v1.nobody.example.com")
+		Expect(err).To(Satisfy(apierrors.IsInternalError), "nobody knows whether there is such a resource by now; got: %v", err)
+	})
+
 	It("asks with the caller's context", func(ctx SpecContext) {
 		mapper := cacheddiscovery.NewMapper(inMemory())
 		ended, cancel := context.WithCancel(ctx)
@@ -271,7 +290,7 @@ var _ = Describe("Mapper", func() {
 	})
 
 	It("has no match when the server has none of the versions", func(ctx SpecContext) {
-		mapping, err := warm(ctx).ForKind(ctx, hpa, "v9")
+		mapping, err := warm(ctx).ForKind(ctx, hpa, "v9", "v8")
 		Expect(err).To(Satisfy(meta.IsNoMatchError), "want an error that meta.IsNoMatchError recognises, got: %v", err)
 		Expect(mapping).To(BeNil(), "a mapping together with an error")
 	})
@@ -285,6 +304,11 @@ var _ = Describe("Mapper", func() {
 		Entry("the plural and the group", "deployments.apps"),
 		Entry("the plural, the version and the group", "deployments.v1.apps"),
 	)
+})
+
+var _ = It("Mapper takes the version that is part of a name", func(ctx SpecContext) {
+	Expect(warm(ctx).ForName(ctx, "horizontalpodautoscalers.v1.autoscaling")).To(Equal(hpa.WithVersion("v1").GroupVersion().WithResource("horizontalpodautoscalers")),
+		"the server prefers v2, and somebody asks for v1")
 })
 
 var _ = Describe("A CRD that appears", func() {
@@ -413,6 +437,10 @@ func untouched(config *rest.Config) {
 	Expect(config.Burst).To(Equal(fresh.Burst), "Burst of the caller's configuration")
 	Expect(config.QPS).To(Equal(fresh.QPS), "QPS of the caller's configuration")
 	Expect(config.UserAgent).To(Equal(fresh.UserAgent), "UserAgent of the caller's configuration")
+	Expect(config.WarningHandler == nil && config.WarningHandlerWithContext == nil).To(BeTrue(), "there is no handler of warnings in the caller's configuration")
+	Expect(config.RateLimiter).To(BeNil(), "RateLimiter of the caller's configuration")
+	Expect(config.ContentConfig).To(Equal(fresh.ContentConfig), "ContentConfig of the caller's configuration")
+	Expect(config.TLSClientConfig).To(Equal(fresh.TLSClientConfig), "TLSClientConfig of the caller's configuration")
 }
 
 // age lets all files in the folder be older.

@@ -48,8 +48,8 @@ func Pods() schema.GroupVersionResource {
 
 // NewPod returns the Pod that the template describes, complete with apiVersion and kind, and asks no server. Every value in
 // it is one that decoded JSON could hold (map[string]any, []any, string, int64, float64, bool, nil), at every depth, so that
-// DeepCopy is safe. It shares no memory with the template. What the template does not say (labels, args, a port) is not
-// in the Pod.
+// DeepCopy is safe. It shares no memory with the template. What the template does not say (labels, args, a port; an empty
+// map or slice says nothing) is not in the Pod, and neither are defaults.
 func NewPod(template Template) *unstructured.Unstructured {
 	// TODO(kata): Build the nested maps. Which Go types may stand in them? The template's slice, map and int may not.
 	panic("NewPod is not implemented")

@@ -69,6 +69,17 @@ var _ = Describe("NewPod", func() {
 			And(HaveKey("name"), Not(HaveKey("args")), Not(HaveKey("ports"))))), "spec.containers")
 	})
 
+	It("holds nothing else", func() {
+		pod := dynamic.NewPod(dynamic.Template{Name: "web", Image: "nginx:1.27", Port: 80, Labels: map[string]string{}, Args: []string{}})
+		Expect(pod).NotTo(BeNil())
+		Expect(pod.Object).To(Equal(map[string]any{
+			"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web"},
+			"spec": map[string]any{"containers": []any{map[string]any{
+				"name": "web", "image": "nginx:1.27", "ports": []any{map[string]any{"containerPort": int64(80)}},
+			}}},
+		}), "the Pod of a template with a port, no labels and no args: defaults are the server's")
+	})
+
 	It("shares no memory with the template", func() {
 		template := full()
 		pod := dynamic.NewPod(template)
@@ -169,12 +180,43 @@ var _ = Describe("ListPods", func() {
 		Expect(names(got)).To(Equal([]string{"a", "b", "c", "d", "e"}), "five Pods in pages of two")
 	})
 
+	It("selects by label on every page", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		pods(ctx, ns, "a", "b", "c", "d")
+		got, err := dynamic.ListPods(ctx, api.Dynamic(), ns, "name in (a, c, d)", 1)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(names(got)).To(Equal([]string{"a", "c", "d"}), "three of four Pods, in pages of one")
+	})
+
+	It("asks for all at once when the page size is 0", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		pods(ctx, ns, "a", "b")
+		_, err := dynamic.ListPods(ctx, api.Dynamic(), ns, "", 0)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(api.Requests()).To(HaveExactElements(HaveField("Query", Or(Not(HaveKey("limit")), HaveKeyWithValue("limit", []string{"0"})))), "the only request's limit")
+	})
+
 	It("asks for pages of the size that it is given", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		pods(ctx, ns, "a", "b", "c")
 		_, err := dynamic.ListPods(ctx, api.Dynamic(), ns, "", 2)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(api.Requests()).To(HaveEach(HaveField("Query", HaveKeyWithValue("limit", []string{"2"}))), "the limit of each request")
+	})
+
+	It("asks for the next page with the caller's context", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		pods(ctx, ns, "a", "b", "c")
+		ending, cancel := context.WithCancel(ctx)
+		defer cancel()
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if r.Query.Get("continue") != "" {
+				cancel()
+			}
+			return nil
+		})
+		_, err := dynamic.ListPods(ending, api.Dynamic(), ns, "", 1)
+		Expect(err).To(MatchError(context.Canceled), "the context ended when the second page was asked for")
 	})
 
 	It("returns no list when a later page fails", func(ctx SpecContext) {

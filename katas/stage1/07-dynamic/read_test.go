@@ -64,6 +64,7 @@ var _ = Describe("Summarize", func() {
 	},
 		Entry("of the phase", "phase", func(pod map[string]any) { pod["status"].(map[string]any)["phase"] = int64(1) }),
 		Entry("of the status", "status", func(pod map[string]any) { pod["status"] = "Running" }),
+		Entry("of the spec", "spec", func(pod map[string]any) { pod["spec"] = "nginx" }),
 		Entry("of the containers", "containers", func(pod map[string]any) { pod["spec"].(map[string]any)["containers"] = "nginx" }),
 		Entry("of a container", "containers", func(pod map[string]any) {
 			pod["spec"].(map[string]any)["containers"].([]any)[1] = "envoy"
@@ -76,6 +77,9 @@ var _ = Describe("Summarize", func() {
 		}),
 		Entry("of a container status", "containerStatuses", func(pod map[string]any) {
 			pod["status"].(map[string]any)["containerStatuses"].([]any)[1] = "one"
+		}),
+		Entry("of a restart count that is a fraction", "restartCount", func(pod map[string]any) {
+			pod["status"].(map[string]any)["containerStatuses"].([]any)[1].(map[string]any)["restartCount"] = 2.5
 		}),
 		Entry("of a restart count", "restartCount", func(pod map[string]any) {
 			pod["status"].(map[string]any)["containerStatuses"].([]any)[1].(map[string]any)["restartCount"] = "often"
@@ -139,15 +143,20 @@ var _ = Describe("WithImage", func() {
 		Expect(got).To(BeNil(), "a Pod together with an error")
 	})
 
-	It("reports containers of another type", func() {
+	DescribeTable("reports a value of another type", func(names string, spec any) {
 		pod := running()
-		pod.Object["spec"] = map[string]any{"containers": "nginx"}
+		pod.Object["spec"] = spec
 		got, err := dynamic.WithImage(pod, "app", "nginx:1.28")
-		Expect(err).To(MatchError(ContainSubstring("containers")), "an error that names the field")
-		Expect(err).NotTo(MatchError(dynamic.ErrNoContainer), "the containers are there, and are no containers")
-		Expect(err).NotTo(MatchError(dynamic.ErrMissing), "the containers are there, and are no containers")
+		Expect(err).To(MatchError(ContainSubstring(names)), "an error that names the field")
+		Expect(err).NotTo(MatchError(dynamic.ErrNoContainer), "there is something, and it is no container")
+		Expect(err).NotTo(MatchError(dynamic.ErrMissing), "there is something, and it is no container")
 		Expect(got).To(BeNil(), "a Pod together with an error")
-	})
+	},
+		Entry("of the spec", "spec", "nginx"),
+		Entry("of the containers", "containers", map[string]any{"containers": "nginx"}),
+		Entry("of a container", "containers", map[string]any{"containers": []any{"nginx", map[string]any{"name": "app"}}}),
+		Entry("of a container's name", "name", map[string]any{"containers": []any{map[string]any{"name": int64(1)}, map[string]any{"name": "app"}}}),
+	)
 })
 
 // running is given with a status and labels.

@@ -45,6 +45,12 @@ var _ = Describe("Definition", func() {
 		Expect(made.Object["spec"]).To(Equal(map[string]any{"size": "small", "toppings": []any{"basil"}}), "its spec, as stored")
 	})
 
+	It("has one version", func() {
+		versions, _, err := unstructured.NestedSlice(dynamiccrd.Definition("pizza.example.com").Object, "spec", "versions")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(versions).To(HaveExactElements(HaveKeyWithValue("name", "v1")), "spec.versions")
+	})
+
 	It("is one of a kind in namespaces", func() {
 		scope, _, err := unstructured.NestedString(dynamiccrd.Definition("pizza.example.com").Object, "spec", "scope")
 		Expect(err).NotTo(HaveOccurred())
@@ -127,6 +133,31 @@ var _ = Describe("Install", func() {
 		Expect(looks.Load()).To(BeNumerically(">", 3), "looks at the definition: the first three showed one without conditions")
 	})
 
+	It("goes on looking as long as Established is False", func(ctx SpecContext) {
+		crd := open(group(ctx), "pizzas")
+		remove(crd.GetName())
+		var looks atomic.Int32
+		unestablished(crd, func() bool { return looks.Add(1) <= 3 }, map[string]any{"type": "Established", "status": "False", "reason": "Installing", "message": "the initial names have been accepted"})
+		Expect(dynamiccrd.Install(ctx, api.Dynamic(), crd)).To(Succeed())
+		Expect(looks.Load()).To(BeNumerically(">", 3), "looks at the definition: the first three showed Established, False")
+	})
+
+	It("has no patience of its own: the context's is all", func(ctx SpecContext) {
+		crd := open(group(ctx), "pizzas")
+		remove(crd.GetName())
+		unestablished(crd, func() bool { return true })
+		waiting, cancel := context.WithCancel(ctx)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			defer GinkgoRecover()
+			done <- dynamiccrd.Install(waiting, api.Dynamic(), crd)
+		}()
+		Consistently(done).WithContext(ctx).WithTimeout(6*time.Second).WithPolling(100*time.Millisecond).ShouldNot(Receive(), "Install, while the definition is not established: six seconds are nothing to a busy server")
+		cancel()
+		Eventually(done).WithContext(ctx).Should(Receive(MatchError(context.Canceled)))
+	})
+
 	It("waits for a definition that is there already, and leaves it as it is", func(ctx SpecContext) {
 		crd := open(group(ctx), "pizzas")
 		remove(crd.GetName())
@@ -149,7 +180,7 @@ var _ = Describe("Install", func() {
 		remove(first.GetName())
 		remove(second.GetName())
 		serve(ctx, first)
-		err := answered(ctx, 15*time.Second, func(ctx context.Context) error { return dynamiccrd.Install(ctx, api.Dynamic(), second) })
+		err := answered(ctx, 5*time.Second, func(ctx context.Context) error { return dynamiccrd.Install(ctx, api.Dynamic(), second) })
 		Expect(err).To(MatchError(dynamiccrd.ErrRefused), "another definition has the kind Pizza, and NamesAccepted is False: Established never comes")
 		Expect(err).To(MatchError(ContainSubstring("already in use")), "the server's message, which says what is wrong")
 	})
@@ -179,6 +210,17 @@ var _ = Describe("Install", func() {
 	},
 		Entry("create definitions", isWrite),
 		Entry("look at definitions", func(r cluster.Request) bool { return !isWrite(r) }),
+	)
+
+	DescribeTable("reports at once what the server answers", func(ctx SpecContext, reason metav1.StatusReason, code int32) {
+		crd := open(group(ctx), "pizzas")
+		remove(crd.GetName())
+		refuse(func(r cluster.Request) bool { return !isWrite(r) }, reason, code)
+		err := answered(ctx, 5*time.Second, func(ctx context.Context) error { return dynamiccrd.Install(ctx, api.Dynamic(), crd) })
+		Expect(apierrors.ReasonForError(err)).To(Equal(reason), "the reason of the error, when every look at definitions is answered with %d; got: %v", code, err)
+	},
+		Entry("an error of its own", metav1.StatusReasonInternalError, int32(500)),
+		Entry("that the token has expired", metav1.StatusReasonUnauthorized, int32(401)),
 	)
 
 	It("leaves the caller's object as it is", func(ctx SpecContext) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -180,12 +181,16 @@ func refuse(match func(cluster.Request) bool, reason metav1.StatusReason, code i
 	})
 }
 
-// unestablished answers looks at definitions as a server that has not come to them yet, as long as look says so. Get, list and
-// watch are looks alike.
-func unestablished(crd *unstructured.Unstructured, look func() bool) {
+// unestablished answers looks at a definition that is there as a server that has not come to it yet, as long as look says so. Get,
+// list and watch are looks alike. The conditions are what such a server shows: none, or Established that is False.
+func unestablished(crd *unstructured.Unstructured, look func() bool, conditions ...any) {
 	GinkgoHelper()
 	fresh := crd.DeepCopy()
 	fresh.SetResourceVersion("1")
+	if len(conditions) > 0 {
+		fresh.Object["status"] = map[string]any{"conditions": conditions}
+	}
+	var there atomic.Bool
 	data, err := json.Marshal(fresh)
 	Expect(err).NotTo(HaveOccurred(), "write the definition, for the spec")
 	list, err := json.Marshal(map[string]any{
@@ -196,7 +201,18 @@ func unestablished(crd *unstructured.Unstructured, look func() bool) {
 	bodies := map[string][]byte{"get": data, "list": list, "watch": []byte(`{"type":"ADDED","object":` + string(data) + "}\n")}
 	api.Intercept(func(r cluster.Request) *cluster.Answer {
 		body := bodies[r.Verb]
-		if r.Resource != dynamiccrd.Definitions.Resource || body == nil || !look() {
+		if r.Resource != dynamiccrd.Definitions.Resource || body == nil {
+			return nil
+		}
+		if !there.Load() {
+			// Somebody who looks before creating sees what is true.
+			_, err := definitions().Get(context.Background(), crd.GetName(), metav1.GetOptions{})
+			if err != nil {
+				return nil
+			}
+			there.Store(true)
+		}
+		if !look() {
 			return nil
 		}
 		return &cluster.Answer{Body: body}

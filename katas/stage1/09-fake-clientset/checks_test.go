@@ -55,6 +55,8 @@ var _ = Describe("CheckSleep", func() {
 	It("accepts what keeps the contract", func(ctx SpecContext) { check.accepts(ctx) })
 
 	DescribeTable("rejects one that", func(ctx SpecContext, s sleeper) { check.rejects(ctx, s) },
+		Entry("scales what is not labelled", sleeper{unlabelled: true}),
+		Entry("returns other names", sleeper{otherNames: true}),
 		Entry("ignores the label's value", sleeper{anyValue: true}),
 		Entry("goes through all namespaces", sleeper{everyNamespace: true}),
 		Entry("does not scale", sleeper{noReplicas: true}),
@@ -74,6 +76,8 @@ var _ = Describe("CheckConflict", func() {
 	DescribeTable("rejects one that", func(ctx SpecContext, s sleeper) { check.rejects(ctx, s) },
 		Entry("tries once", sleeper{tries: 1}),
 		Entry("tries three times", sleeper{tries: 3}),
+		Entry("tries four times", sleeper{tries: 4}),
+		Entry("undoes the other writer's annotation", sleeper{dropsAnnotations: true}),
 		Entry("tries again with its old copy", sleeper{stale: true}),
 		Entry("swallows the conflict", sleeper{swallows: true}),
 		Entry("formats the conflict away", sleeper{formats: true}),
@@ -90,7 +94,10 @@ var _ = Describe("CheckRefusal", func() {
 		Entry("swallows the refusal", sleeper{swallows: true}),
 		Entry("formats the refusal away", sleeper{formats: true}),
 		Entry("counts the refused among the sleepers", sleeper{countsRefused: true}),
+		Entry("names the refused instead of one that sleeps", sleeper{namesTheRefused: true}),
 		Entry("says nothing of a list that failed", sleeper{listInSilence: true}),
+		Entry("formats the failure of the list away", sleeper{formatsList: true}),
+		Entry("goes on after a list that failed", sleeper{goesOnWithoutList: true}),
 	)
 })
 
@@ -119,5 +126,8 @@ var _ = Describe("CheckAwait", func() {
 		Entry("leaves its watch running", waiter{leaks: true}),
 		Entry("waits for an event although no pod is left", waiter{needsAnEvent: true}),
 		Entry("looks once, and gives up", waiter{givesUp: true}),
+		Entry("looks at no event", waiter{deaf: true}),
+		Entry("reports a deletion as something else", waiter{deletedIsSomething: true}),
+		Entry("leaves its watch running after a deletion", waiter{leaksOnError: true}),
 	)
 })

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -90,8 +91,10 @@ var _ = Describe("FailOnce", func() {
 		fakeclientset.FailOnce(client, "update", "deployments", errOven)
 		_, err := client.AppsV1().Deployments("lab").Get(ctx, "oven", metav1.GetOptions{})
 		Expect(err).NotTo(HaveOccurred(), "get deployments")
-		_, err = client.CoreV1().ConfigMaps("lab").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "menu"}}, metav1.CreateOptions{})
+		menu, err := client.CoreV1().ConfigMaps("lab").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "menu"}}, metav1.CreateOptions{})
 		Expect(err).NotTo(HaveOccurred(), "create configmaps")
+		_, err = client.CoreV1().ConfigMaps("lab").Update(ctx, menu, metav1.UpdateOptions{})
+		Expect(err).NotTo(HaveOccurred(), "update configmaps")
 		Expect(scale(ctx, client, 0)).To(MatchError(errOven), "the update, after all that")
 	})
 })
@@ -116,6 +119,17 @@ var _ = Describe("ConflictTimes", func() {
 		Expect(scale(ctx, client, 0)).To(Satisfy(apierrors.IsConflict), "the update of lab/oven")
 		Expect(held(ctx, client).Annotations).To(HaveKeyWithValue("example.com/menu", "winter"), "annotations of lab/oven, as the fake holds it")
 		Expect(held(ctx, client).Spec.Replicas).To(HaveValue(Equal(int32(3))), "replicas of lab/oven: nothing of the refused update is stored")
+	})
+
+	It("lets the other writer write before each refusal", func(ctx SpecContext) {
+		client := fakeclientset.Seeded(oven())
+		fakeclientset.ConflictTimes(client, 3, func(d *appsv1.Deployment) {
+			metav1.SetMetaDataAnnotation(&d.ObjectMeta, "example.com/menu", d.Annotations["example.com/menu"]+"*")
+		})
+		for i := range 3 {
+			Expect(scale(ctx, client, 0)).To(Satisfy(apierrors.IsConflict), "update %d of lab/oven", i+1)
+		}
+		Expect(held(ctx, client).Annotations).To(HaveKeyWithValue("example.com/menu", "***"), "annotations of lab/oven after three refusals, before each of which the other writer has added a star")
 	})
 
 	It("leaves no trace of the other writer among the client's actions", func(ctx SpecContext) {
@@ -167,6 +181,7 @@ var _ = Describe("Watches", func() {
 			begin(ctx, client)
 		}
 		Expect(opened).To(HaveLen(3), "watchers that wait to be taken")
+		Expect(cap(opened)).To(BeNumerically(">=", 100), "the room of the channel")
 	})
 
 	It("leaves the watches of other resources alone", func(ctx SpecContext) {
@@ -212,6 +227,16 @@ var _ = Describe("Writes", func() {
 			"patch deployments lab/oven",
 			"delete deployments lab/oven",
 		}))
+	})
+
+	It("lists a delete-collection, and the creation of a subresource", func(ctx SpecContext) {
+		client := fakeclientset.Seeded(oven())
+		_ = client.AppsV1().Deployments("lab").DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{})
+		_ = client.PolicyV1().Evictions("lab").Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: "oven-1", Namespace: "lab"}})
+		Expect(fakeclientset.Writes(client)).To(HaveExactElements(
+			HavePrefix("delete-collection deployments"),
+			HavePrefix("create pods/eviction lab/"),
+		))
 	})
 
 	It("lists a refused write", func(ctx SpecContext) {

@@ -12,8 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/kubekata/kubekata/katas/stage1/09-fake-clientset/nightshift"
 	"k8s.io/utils/ptr"
+
+	"github.com/kubekata/kubekata/katas/stage1/09-fake-clientset/nightshift"
 )
 
 // sleeper is a Sleep of another make. Its zero value keeps the contract: it lists everything, looks for itself what should sleep,
@@ -22,26 +23,33 @@ type sleeper struct {
 	anyValue, everyNamespace, noReplicas, noAnnotation, rewritesSleepers, writesTwice, noNames, allNames bool
 	tries                                                                                                int
 	stale, swallows, formats, stopsFirst, countsRefused, listInSilence                                   bool
+	unlabelled, otherNames, dropsAnnotations, formatsList, goesOnWithoutList, namesTheRefused            bool
 }
 
-func (s sleeper) sleep(ctx context.Context, client kubernetes.Interface, namespace string) ([]string, error) {
+func (s sleeper) sleep(ctx context.Context, client kubernetes.Interface, namespace string) (names []string, _ error) {
 	from := namespace
 	if s.everyNamespace {
 		from = ""
 	}
 	list, err := client.AppsV1().Deployments(from).List(ctx, metav1.ListOptions{})
-	if err != nil && s.listInSilence {
+	var failed []error
+	switch {
+	case err != nil && s.listInSilence:
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil && s.formatsList:
+		return nil, fmt.Errorf("list deployments: %v", err)
+	case err != nil && s.goesOnWithoutList:
+		failed = append(failed, err)
+		if list, err = client.AppsV1().Deployments(from).List(ctx, metav1.ListOptions{}); err != nil {
+			return nil, err
+		}
+	case err != nil:
 		return nil, err
 	}
-	var names []string
-	var failed []error
 	for i := len(list.Items) - 1; i >= 0; i-- {
 		d := list.Items[i]
 		value, labelled := d.Labels[nightshift.Label]
-		if !labelled || value != nightshift.Off && !s.anyValue {
+		if !labelled && !s.unlabelled || labelled && value != nightshift.Off && !s.anyValue {
 			continue
 		}
 		if ptr.Deref(d.Spec.Replicas, 1) == 0 && !s.rewritesSleepers {
@@ -59,6 +67,12 @@ func (s sleeper) sleep(ctx context.Context, client kubernetes.Interface, namespa
 		}
 		if (err == nil || s.countsRefused) && !s.noNames {
 			names = append(names, d.Name)
+		}
+		if s.otherNames && len(names) > 0 {
+			names[len(names)-1] = d.Name + "-"
+		}
+		if s.namesTheRefused && err != nil {
+			defer func() { names[len(names)-1] = d.Name }()
 		}
 	}
 	if s.formats && len(failed) > 0 {
@@ -80,6 +94,9 @@ func (s sleeper) one(ctx context.Context, client kubernetes.Interface, listed *a
 			if d, err = deployments.Get(ctx, listed.Name, metav1.GetOptions{}); err != nil {
 				return err
 			}
+		}
+		if s.dropsAnnotations {
+			d.Annotations = nil
 		}
 		if !s.noAnnotation {
 			metav1.SetMetaDataAnnotation(&d.ObjectMeta, nightshift.DayReplicas, strconv.Itoa(int(ptr.Deref(d.Spec.Replicas, 1))))
@@ -103,6 +120,7 @@ func (s sleeper) one(ctx context.Context, client kubernetes.Interface, listed *a
 // Each field is a flaw.
 type waiter struct {
 	anyEvent, specReplicas, deletedIsFine, ignoresDeletion, endIsTheEnd, endIsAnError, leaks, needsAnEvent, givesUp bool
+	deaf, deletedIsSomething, leaksOnError                                                                          bool
 }
 
 func (a waiter) await(ctx context.Context, client kubernetes.Interface, namespace, name string) error {
@@ -126,7 +144,7 @@ func (a waiter) await(ctx context.Context, client kubernetes.Interface, namespac
 			return err
 		}
 		done, err := a.follow(ctx, w)
-		if !a.leaks {
+		if leaked := err == nil && a.leaks || err != nil && a.leaksOnError; !leaked {
 			w.Stop()
 		}
 		if done || err != nil {
@@ -148,12 +166,14 @@ func (a waiter) follow(ctx context.Context, w watch.Interface) (bool, error) {
 				return a.endIsTheEnd, nil
 			case event.Type == watch.Deleted && a.deletedIsFine:
 				return true, nil
+			case event.Type == watch.Deleted && a.deletedIsSomething:
+				return false, errors.New("it is not there any more")
 			case event.Type == watch.Deleted && !a.ignoresDeletion:
 				return false, nightshift.ErrGone
 			case event.Type == watch.Deleted:
 				continue
 			}
-			if d, ok := event.Object.(*appsv1.Deployment); ok && (a.anyEvent || a.empty(d)) {
+			if d, ok := event.Object.(*appsv1.Deployment); ok && !a.deaf && (a.anyEvent || a.empty(d)) {
 				return true, nil
 			}
 		}
