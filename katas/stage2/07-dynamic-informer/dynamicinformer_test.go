@@ -42,6 +42,18 @@ var _ = Describe("Await", func() {
 		Expect(got.resource).To(Equal(resource))
 	})
 
+	It("asks the server for nothing when the mapper knows the kind", func(ctx SpecContext) {
+		resource, m := pizzas(ctx), mapper()
+		kind := schema.GroupKind{Group: resource.Group, Kind: "Pizza"}
+		_, err := m.RESTMappingWithContext(ctx, kind)
+		Expect(err).NotTo(HaveOccurred(), "ask the mapper, for the spec")
+		before := discoveries()
+		got := answer(ctx, awaiting(ctx, m, kind, time.Hour))
+		Expect(got.err).NotTo(HaveOccurred())
+		Expect(got.resource).To(Equal(resource))
+		Expect(discoveries()).To(Equal(before), "questions for what the server has: the rest of the program lives on what this mapper remembers")
+	})
+
 	It("waits for a kind that is installed later", func(ctx SpecContext) {
 		group := api.Namespace(ctx) + ".kubekata.dev"
 		done := awaiting(ctx, mapper(), schema.GroupKind{Group: group, Kind: "Pizza"}, 20*time.Millisecond)
