@@ -39,7 +39,7 @@ type Event struct {
 //
 // Tell is called one at a time for one resource, but for several resources at once.
 //
-// A resource that the factory does not know is an error, which names it; when there are several, it names all of them. Then
+// A resource that the factory does not know is an error, which names it as its String does; when there are several, it names all of them. Then
 // tell is called for none of them.
 func Watch(factory informers.SharedInformerFactory, resources []schema.GroupVersionResource, tell func(Event)) error {
 	// TODO(kata): ForResource, for each of them; look at all errors before anything is watched. Then a handler for each informer,

@@ -70,7 +70,7 @@ func Await(ctx context.Context, mapper meta.ResettableRESTMapperWithContext, kin
 
 // Read reads spec.size, spec.toppings and status.phase. A Pizza without toppings or without a phase is a Pizza like any other;
 // one without a size is none. That, and a field that holds something else than it ought to (a string, a list of strings, a
-// string), is an error that names namespace, name and field. What could be read of the metadata is returned with the error.
+// string), is an error that names the Pizza as namespace/name and the field as spec.size. What could be read of the metadata is returned with the error.
 //
 // The object may be the cache's: Read changes nothing in it, and what it returns shares nothing with it.
 func Read(obj *unstructured.Unstructured) (Pizza, error) {
