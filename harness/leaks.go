@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -60,7 +61,7 @@ func leaks(until time.Time, options []goleak.Option) error {
 			return nil
 		}
 		_, stacks, _ := strings.Cut(err.Error(), "\n")
-		left := withoutDescendants(strings.Trim(stacks, "[]"))
+		left := withoutDescendants(strings.Trim(stacks, "[]"), allStacks())
 		if len(left) == 0 {
 			return nil
 		}
@@ -76,14 +77,30 @@ const watcher = "k8s.io/client-go/transport.(*dynamicClientCert).run"
 
 var (
 	goroutine = regexp.MustCompile(`(?m)^\s*Goroutine (\d+) in state `)
+	header    = regexp.MustCompile(`^goroutine (\d+) `)
 	creator   = regexp.MustCompile(`(?m)^created by (\S+)(?: in goroutine (\d+))?`)
 )
 
-// withoutDescendants splits goleak's stacks, and leaves out the goroutines that the watcher has started, and theirs.
-func withoutDescendants(stacks string) []string {
+// allStacks are the stacks of all goroutines, as the runtime prints them: goleak's are only those that it reports, and a
+// goroutine that was there before may have started one that was not.
+func allStacks() string {
+	buf := make([]byte, 4<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+// withoutDescendants splits goleak's stacks, and leaves out the goroutines that the watcher has started, and theirs. Who has
+// started whom is looked up in all stacks.
+func withoutDescendants(stacks, everybody string) []string {
 	starts := goroutine.FindAllStringSubmatchIndex(stacks, -1)
 	all := make(map[string]string, len(starts)) // by the goroutine's number
 	var order []string
+	parents := map[string][2]string{} // by the goroutine's number: the function that has created it, and on which goroutine
+	for stack := range strings.SplitSeq(everybody, "\n\n") {
+		id, by := header.FindStringSubmatch(stack), creator.FindStringSubmatch(stack)
+		if id != nil && by != nil {
+			parents[id[1]] = [2]string{by[1], by[2]}
+		}
+	}
 	for i, at := range starts {
 		end := len(stacks)
 		if i+1 < len(starts) {
@@ -92,17 +109,20 @@ func withoutDescendants(stacks string) []string {
 		id := stacks[at[2]:at[3]]
 		all[id] = strings.Trim(stacks[at[0]:end], " \n")
 		order = append(order, id)
+		if by := creator.FindStringSubmatch(all[id]); by != nil {
+			parents[id] = [2]string{by[1], by[2]}
+		}
 	}
 	watched := func(id string) bool {
-		for range all { // a chain is no longer than there are goroutines
-			by := creator.FindStringSubmatch(all[id])
-			if by == nil {
+		for range parents { // a chain is no longer than there are goroutines
+			by, ok := parents[id]
+			if !ok {
 				return false
 			}
-			if by[1] == watcher {
+			if by[0] == watcher {
 				return true
 			}
-			id = by[2]
+			id = by[1]
 		}
 		return false
 	}

@@ -403,7 +403,7 @@ var _ = Describe("Run", func() {
 		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/napoli-ovens", ns)
 		heat(ctx, ns, "napoli-ovens", 1)
 		Eventually(status(ns, "napoli")).WithContext(wait).Should(Equal("Open, 1 ready, generation 1"), "the status of pizzeria %s/napoli", ns)
-		before := len(writes())
+		before := settled(wait)
 		edit(ctx, ns, "napoli-ovens", map[string]any{"metadata": map[string]any{"annotations": map[string]any{"checked-by": "nonna"}}})
 		Consistently(func() []string { return writes()[before:] }).WithContext(wait).Should(BeEmpty(), "what is written when somebody annotates the deployment")
 	})
@@ -447,7 +447,7 @@ var _ = Describe("Run", func() {
 			err := api.Judge().AppsV1().Deployments(ns).Delete(ctx, "napoli-ovens", metav1.DeleteOptions{})
 			Expect(err == nil || apierrors.IsNotFound(err)).To(BeTrue(), "delete deployment %s/napoli-ovens for the spec: %v", ns, err)
 		}
-		before := len(writes())
+		before := settled(wait)
 		Consistently(func() []string { return naming(writes()[before:], "napoli") }).WithContext(wait).Should(BeEmpty(), "what is written for a pizzeria that is gone")
 	})
 
@@ -483,6 +483,20 @@ func count(resource, verb string) int {
 		}
 	}
 	return n
+}
+
+// settled waits until the learner has written nothing for half a second, and returns how many writes there were: the server may
+// show what it was asked for before the answer has come back, and the request is counted.
+func settled(ctx context.Context) int {
+	GinkgoHelper()
+	last, since := -1, time.Now()
+	Eventually(func() time.Duration {
+		if n := len(writes()); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since)
+	}).WithContext(ctx).Should(BeNumerically(">", 500*time.Millisecond), "how long nothing has been written, when all is well")
+	return last
 }
 
 // naming returns the lines that have a text in them.
