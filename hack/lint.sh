@@ -15,7 +15,7 @@ go mod tidy -diff
 (cd harness/controlplane/kwok && go mod tidy -diff)
 go tool kata generate --check
 go tool kata check
-go tool actionlint
+go tool actionlint .github/workflows/*.yml
 if command -v golangci-lint >/dev/null 2>&1; then
 	golangci-lint run ./...
 else
