@@ -52,14 +52,11 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, goEnv...)
-			cache := filepath.Join(e.WorkDir, ".cache")
+			cache, err := ownCache(e.WorkDir, programs)
+			if err != nil {
+				return err
+			}
 			e.Vars = append(e.Vars, binaries.CacheEnv+"="+cache)
-			if err := os.MkdirAll(filepath.Join(cache, "kubekata"), 0o755); err != nil {
-				return err
-			}
-			if err := os.Symlink(programs, filepath.Join(cache, "kubekata", filepath.Base(programs))); err != nil {
-				return err
-			}
 			return newBook(e.WorkDir, root)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"noservers": noServers},
@@ -67,6 +64,16 @@ func TestScript(t *testing.T) {
 			return cond == "race" && raceWorks(), nil
 		},
 	})
+}
+
+// ownCache makes a cache folder in dir, with the programs of the control plane that there are: what is started below it can be told
+// from what others have started.
+func ownCache(dir, programs string) (string, error) {
+	cache := filepath.Join(dir, ".cache")
+	if err := os.MkdirAll(filepath.Join(cache, "kubekata"), 0o755); err != nil {
+		return "", err
+	}
+	return cache, os.Symlink(programs, filepath.Join(cache, "kubekata", filepath.Base(programs)))
 }
 
 // noServers fails when a server that was started below the script's folder still runs.

@@ -48,7 +48,11 @@ func (a *App) watch(ctx context.Context, s selection, race bool) error {
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	saved := watch.Files(watching, katas)
+	quiet := watch.Quiet
+	if d, err := time.ParseDuration(os.Getenv(watch.QuietEnv)); err == nil && d > 0 {
+		quiet = d
+	}
+	saved := watch.Files(watching, katas, quiet)
 	if !a.interactive() {
 		plain := &plainWatch{app: a, w: w, katas: katas}
 		watch.Loop(watching, katas, saved, run, plain.tell)

@@ -13,6 +13,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+
+	"github.com/kubekata/kubekata/harness/binaries"
+	"github.com/kubekata/kubekata/harness/procs"
+	"github.com/kubekata/kubekata/harness/watch"
 )
 
 // watched is the real command's watch in a pseudo-terminal, on a workbook of its own.
@@ -42,6 +46,14 @@ func watchBook(t *testing.T, args ...string) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
+	programs, err := binaries.Dir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := ownCache(dir, programs)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &watched{t: t, dir: dir, screen: vt.NewSafeEmulator(100, 40), ended: make(chan error, 1)}
 	w.write("editor", "#!/bin/sh\necho \"$@\" >>\""+dir+"/opened\"\n")
 	if err := os.Chmod(filepath.Join(dir, "editor"), 0o755); err != nil {
@@ -49,7 +61,7 @@ func watchBook(t *testing.T, args ...string) *watched {
 	}
 	w.cmd = exec.Command(self, append([]string{"watch"}, args...)...)
 	w.cmd.Dir = dir
-	w.cmd.Env = append(os.Environ(), "PWD="+dir, mainEnv+"=1", "TERM=xterm-256color", "VISUAL="+dir+"/editor", "EDITOR=")
+	w.cmd.Env = append(os.Environ(), "PWD="+dir, mainEnv+"=1", binaries.CacheEnv+"="+cache, watch.QuietEnv+"=1s", "TERM=xterm-256color", "VISUAL="+dir+"/editor", "EDITOR=")
 	if w.terminal, err = pty.StartWithSize(w.cmd, &pty.Winsize{Rows: 40, Cols: 100}); err != nil {
 		t.Fatal(err)
 	}
@@ -231,6 +243,21 @@ func (w *watched) attempted(kata string, n int) {
 	w.t.Fatalf("%s was run %d times, want %d\n%s", kata, w.attempts(kata), n, w.shows())
 }
 
+// running returns the command lines of the test processes that were started here.
+func (w *watched) running() (all []string) {
+	w.t.Helper()
+	list, err := procs.List()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range list {
+		if strings.Contains(p.Args, "sum.test") && strings.Contains(p.Args, w.dir) {
+			all = append(all, p.Args)
+		}
+	}
+	return all
+}
+
 // A kata that hangs blocks nobody: a save ends its run, and so does q; no process is left.
 func TestWatchHung(t *testing.T) {
 	w := watchBook(t, "--kata=sum")
@@ -242,14 +269,11 @@ func TestWatchHung(t *testing.T) {
 	w.until("▸ ✓ 02-sum    2/2", "1 of 1 katas green")
 	w.write("katas/stage1/02-sum/sum.go", hung+"\n// again\n")
 	w.until("s · running 02-sum")
-	w.quit()
-	out, err := exec.Command("ps", "-A", "-o", "args=").Output()
-	if err != nil {
-		t.Fatal(err)
+	if len(w.running()) == 0 {
+		t.Error("a hung kata's process is not found: this test would not see one that is left")
 	}
-	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "sum.test") && strings.Contains(line, w.dir) {
-			t.Errorf("still running: %s", line)
-		}
+	w.quit()
+	if left := w.running(); len(left) > 0 {
+		t.Errorf("still running: %q", left)
 	}
 }

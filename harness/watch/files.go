@@ -25,13 +25,16 @@ const (
 	pollInterval = 300 * time.Millisecond
 )
 
+// QuietEnv is another time than [Quiet], as a Go duration: for an editor, or a machine, that saves slowly.
+const QuietEnv = "KUBEKATA_QUIET"
+
 // PollEnv lets the files be looked at instead of waiting for the system's word, which network and container file systems
 // do not give: set it to 1.
 const PollEnv = "KUBEKATA_POLL"
 
-// Files reports the katas of which a source, a spec or a manifest was saved, once nothing more has been for [Quiet]. It ends, and
+// Files reports the katas of which a source, a spec or a manifest was saved, once nothing more has been for the time quiet. It ends, and
 // closes the channel, with ctx. Where the system cannot watch folders, or [PollEnv] is set, it looks at them by itself.
-func Files(ctx context.Context, katas []workbook.Kata) <-chan []workbook.Kata {
+func Files(ctx context.Context, katas []workbook.Kata, quiet time.Duration) <-chan []workbook.Kata {
 	saved := make(chan string) // a path
 	out := make(chan []workbook.Kata)
 	watcher, err := watchFolders(katas)
@@ -43,7 +46,7 @@ func Files(ctx context.Context, katas []workbook.Kata) <-chan []workbook.Kata {
 	} else {
 		go forward(ctx, watcher, saved)
 	}
-	go gather(ctx, katas, saved, out)
+	go gather(ctx, katas, quiet, saved, out)
 	return out
 }
 
@@ -168,11 +171,11 @@ func pollFolders(ctx context.Context, katas []workbook.Kata, before map[string]s
 }
 
 // gather collects what was saved until it is quiet.
-func gather(ctx context.Context, katas []workbook.Kata, saved <-chan string, out chan<- []workbook.Kata) {
+func gather(ctx context.Context, katas []workbook.Kata, quiet time.Duration, saved <-chan string, out chan<- []workbook.Kata) {
 	defer close(out)
 	touched := map[string]bool{}
-	quiet := time.NewTimer(time.Hour)
-	quiet.Stop()
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -183,8 +186,8 @@ func gather(ctx context.Context, katas []workbook.Kata, saved <-chan string, out
 					touched[k.ID()] = true
 				}
 			}
-			quiet.Reset(Quiet)
-		case <-quiet.C:
+			timer.Reset(quiet)
+		case <-timer.C:
 			all := slices.DeleteFunc(slices.Clone(katas), func(k workbook.Kata) bool { return !touched[k.ID()] })
 			clear(touched)
 			if len(all) == 0 {
