@@ -22,6 +22,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,9 +61,11 @@ type Cluster struct {
 	// prefetched holds a namespace that waits for its spec; namespaces are those to delete when the suite ends.
 	prefetched chan namespace
 	namespaces []string
-	rec        *recorder
-	judge      kubernetes.Interface
-	dyn        dynamic.Interface
+	// definitions are the names of the CustomResourceDefinitions to delete when the suite ends.
+	definitions []string
+	rec         *recorder
+	judge       kubernetes.Interface
+	dyn         dynamic.Interface
 }
 
 // API registers a suite that needs an API server, and returns it. Call it once, at the level of the package.
@@ -142,9 +145,8 @@ func (c *Cluster) join(state lab.State) {
 
 // connect reads a kubeconfig of ours and checks where it points.
 func (c *Cluster) connect(kubeconfig string) {
-	config, err := loadConfig(kubeconfig)
+	config, err := loopback.Config(kubeconfig)
 	stop(err)
-	stop(loopback.Check(config.Host))
 	c.kubeconfig = kubeconfig
 	c.use(config)
 }
@@ -259,7 +261,7 @@ func (c *Cluster) makeNamespaces() {
 	ginkgo.DeferCleanup(func(clean context.Context) error {
 		cancel()
 		making.Wait()
-		return c.deleteNamespaces(clean)
+		return errors.Join(c.undefine(clean), c.deleteNamespaces(clean))
 	})
 }
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/kubekata/kubekata/harness/binaries"
@@ -56,10 +54,4 @@ func (c *Cluster) startEnvtest(stock bool) {
 	stop(os.WriteFile(c.kubeconfig, env.KubeConfig, 0o600))
 	c.use(config)
 	c.makeNamespaces()
-}
-
-// loadConfig reads one kubeconfig and nothing else: no KUBECONFIG, no home.
-func loadConfig(path string) (*rest.Config, error) {
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, &clientcmd.ConfigOverrides{}).ClientConfig()
 }

@@ -179,7 +179,7 @@ var _ = Describe("Install", func() {
 		first, second := open(g, "pizzas"), open(g, "pizze") // both of the kind Pizza
 		remove(first.GetName())
 		remove(second.GetName())
-		serve(ctx, first)
+		api.Define(ctx, first)
 		err := answered(ctx, 5*time.Second, func(ctx context.Context) error { return dynamiccrd.Install(ctx, api.Dynamic(), second) })
 		Expect(err).To(MatchError(dynamiccrd.ErrRefused), "another definition has the kind Pizza, and NamesAccepted is False: Established never comes")
 		Expect(err).To(MatchError(ContainSubstring("already in use")), "the server's message, which says what is wrong")

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -22,14 +21,6 @@ import (
 // ours is the specs' own custom resource, which takes any field of any type; theirs is the one of Definition. Each is made by
 // the first spec that needs it, and kept until the suite ends.
 var ours, theirs schema.GroupVersionResource
-
-var _ = AfterSuite(func(ctx SpecContext) {
-	for _, gvr := range []schema.GroupVersionResource{ours, theirs} {
-		if !gvr.Empty() {
-			Expect(definitions().Delete(ctx, gvr.GroupResource().String(), metav1.DeleteOptions{})).To(Succeed(), "delete the definition of %s", gvr.GroupResource())
-		}
-	}
-})
 
 func definitions() dynamic.ResourceInterface {
 	return api.JudgeDynamic().Resource(dynamiccrd.Definitions)
@@ -66,25 +57,11 @@ func remove(name string) {
 	})
 }
 
-// serve makes a definition and waits until the server answers for it.
-func serve(ctx context.Context, crd *unstructured.Unstructured) {
-	GinkgoHelper()
-	_, err := definitions().Create(ctx, crd, metav1.CreateOptions{})
-	Expect(err).NotTo(HaveOccurred(), "create the definition %s", crd.GetName())
-	groupName, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
-	Eventually(func(ctx context.Context) error {
-		_, err := judge(dynamiccrd.Pizzas(groupName), "default").List(ctx, metav1.ListOptions{})
-		return err
-	}).WithContext(ctx).WithTimeout(20*time.Second).WithPolling(20*time.Millisecond).Should(Succeed(), "the server serves %s", crd.GetName())
-}
-
 // our returns the specs' own resource.
 func our(ctx context.Context) schema.GroupVersionResource {
 	GinkgoHelper()
 	if ours.Empty() {
-		g := group(ctx)
-		serve(ctx, open(g, "pizzas"))
-		ours = dynamiccrd.Pizzas(g)
+		ours = api.Define(ctx, open(group(ctx), "pizzas"))
 	}
 	return ours
 }
@@ -94,9 +71,7 @@ func defined(ctx context.Context) schema.GroupVersionResource {
 	GinkgoHelper()
 	if theirs.Empty() {
 		g := group(ctx)
-		crd := dynamiccrd.Definition(g)
-		api.Own(crd)
-		serve(ctx, crd)
+		api.Define(ctx, dynamiccrd.Definition(g))
 		theirs = dynamiccrd.Pizzas(g)
 	}
 	return theirs

@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/kubekata/kubekata/harness/cluster"
-	"github.com/kubekata/kubekata/katas/stage1/10-scale"
+	scale "github.com/kubekata/kubekata/katas/stage1/10-scale"
 )
 
 // made returns the learner's client.
@@ -111,16 +111,8 @@ func pod(ctx context.Context, ns, name, app string) {
 	Expect(err).NotTo(HaveOccurred(), "make pod %s/%s for the spec", ns, name)
 }
 
-var crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-
 // ovenResource is the suite's custom resource, once a spec has asked for it.
 var ovenResource schema.GroupResource
-
-var _ = AfterSuite(func(ctx SpecContext) {
-	if !ovenResource.Empty() {
-		Expect(api.JudgeDynamic().Resource(crds).Delete(ctx, ovenResource.String(), metav1.DeleteOptions{})).To(Succeed(), "delete %s", ovenResource)
-	}
-})
 
 // ovens returns a custom resource of a group of the suite's own, which the first call makes and waits for until the server
 // has it in its discovery. It has a scale in version v1, and none in v1alpha1.
@@ -148,10 +140,7 @@ func ovens(ctx SpecContext) schema.GroupResource {
 			},
 		},
 	}}
-	api.Own(crd)
-	client := api.JudgeDynamic().Resource(crds)
-	_, err := client.Create(ctx, crd, metav1.CreateOptions{})
-	Expect(err).NotTo(HaveOccurred(), "make the custom resource %s for the spec", gr)
+	api.Define(ctx, crd)
 	ovenResource = gr
 	Eventually(func(g Gomega) {
 		_, lists, _ := api.Judge().Discovery().ServerGroupsAndResources()
@@ -166,8 +155,6 @@ func ovens(ctx SpecContext) schema.GroupResource {
 		one, err := api.Judge().Discovery().ServerResourcesForGroupVersion(gr.Group + "/v1")
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(one.APIResources).To(ContainElement(HaveField("Name", "ovens/scale")))
-		_, err = ovenClient(gr, "default").List(ctx, metav1.ListOptions{})
-		g.Expect(err).NotTo(HaveOccurred())
 	}).WithContext(ctx).WithTimeout(20*time.Second).WithPolling(20*time.Millisecond).
 		Should(Succeed(), "the custom resource %s in the server's discovery", gr)
 	return gr

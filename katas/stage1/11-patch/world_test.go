@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -22,7 +21,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubekata/kubekata/harness/cluster"
-	"github.com/kubekata/kubekata/katas/stage1/11-patch"
+	patch "github.com/kubekata/kubekata/katas/stage1/11-patch"
 )
 
 // kitchen is the field manager of what the specs set up.
@@ -154,46 +153,29 @@ func ephemeral(ctx context.Context, ns string) []corev1.EphemeralContainer {
 	return got.Spec.EphemeralContainers
 }
 
-var (
-	crds = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	// pizzas is the suite's custom resource, once a spec has asked for it.
-	pizzas = schema.GroupVersion{Group: "pizza.kubekata.dev", Version: "v1"}
-	crd    string
-)
-
-var _ = AfterSuite(func(ctx SpecContext) {
-	if crd != "" {
-		Expect(api.JudgeDynamic().Resource(crds).Delete(ctx, crd, metav1.DeleteOptions{})).To(Succeed(), "delete %s", crd)
-	}
-})
+// pizzas is the version of the suite's custom resource, once a spec has asked for it.
+var pizzas schema.GroupVersion
 
 // pizzaResource returns a custom resource of a group of the suite's own, which the first call makes and waits for.
 func pizzaResource(ctx SpecContext) schema.GroupVersionResource {
 	GinkgoHelper()
-	if crd != "" {
+	if !pizzas.Empty() {
 		return pizzas.WithResource("pizzas")
 	}
-	pizzas.Group = api.Namespace(ctx) + ".kubekata.dev"
-	obj := &unstructured.Unstructured{Object: map[string]any{
+	group := api.Namespace(ctx) + ".kubekata.dev"
+	resource := api.Define(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-		"metadata": map[string]any{"name": "pizzas." + pizzas.Group},
+		"metadata": map[string]any{"name": "pizzas." + group},
 		"spec": map[string]any{
-			"group": pizzas.Group, "scope": "Namespaced",
+			"group": group, "scope": "Namespaced",
 			"names": map[string]any{"plural": "pizzas", "kind": "Pizza"},
 			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{
 				"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true},
 			}}},
 		},
-	}}
-	api.Own(obj)
-	_, err := api.JudgeDynamic().Resource(crds).Create(ctx, obj, metav1.CreateOptions{})
-	Expect(err).NotTo(HaveOccurred(), "make the custom resource pizzas.%s for the specs", pizzas.Group)
-	crd = obj.GetName()
-	Eventually(func(ctx context.Context) error {
-		_, err := pizzaClient("default").List(ctx, metav1.ListOptions{})
-		return err
-	}).WithContext(ctx).WithTimeout(20*time.Second).WithPolling(20*time.Millisecond).Should(Succeed(), "the server serves %s", crd)
-	return pizzas.WithResource("pizzas")
+	}})
+	pizzas = resource.GroupVersion()
+	return resource
 }
 
 func pizzaClient(ns string) dynamic.ResourceInterface {

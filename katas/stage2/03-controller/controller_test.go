@@ -40,7 +40,7 @@ var _ = Describe("A controller", func() {
 		})
 
 		It("reconciles nothing before the cache is full", func(ctx SpecContext) {
-			ns, answers := api.Namespace(ctx), closed(ctx)
+			ns, answers := api.Namespace(ctx), harness.Closed(ctx)
 			create(ctx, ns, "web-1", "web")
 			create(ctx, ns, "web-2", "web")
 			held(answers)
@@ -49,7 +49,7 @@ var _ = Describe("A controller", func() {
 			wait, _ := run(ctx, c, 2)
 			c.Enqueue("web")
 			Consistently(d.count("web")).WithContext(wait).WithTimeout(short).Should(BeZero(), "Reconciles of web, while the server has not yet said which pods there are")
-			answers.open()
+			answers.Open()
 			Eventually(d.first("web")).WithContext(wait).Should(Equal([]string{"web-1", "web-2"}), "the pods of web, in its first Reconcile")
 		})
 
@@ -140,13 +140,13 @@ var _ = Describe("A controller", func() {
 
 	When("a pod goes while the watch is interrupted", func() {
 		It("reconciles the app that it belonged to", func(ctx SpecContext) {
-			ns, over := api.Namespace(ctx), closed(ctx)
-			interrupted(create(ctx, ns, "web-1", "web"), over)
+			ns, over := api.Namespace(ctx), harness.Closed(ctx)
+			api.InterruptWatch("pods", create(ctx, ns, "web-1", "web"), over)
 			remove(ctx, ns, "web-1")
 			d := reconciling(nil)
 			wait, _ := run(ctx, controller.New(api.Clientset(), ns, d.reconcile), 1)
 			Eventually(d.first("web")).WithContext(wait).Should(Equal([]string{"web-1"}), "the pods of web, before the interruption")
-			over.open()
+			over.Open()
 			Eventually(d.last("web")).WithContext(wait).Should(BeEmpty(),
 				"the pods of web, in the latest Reconcile: no event told of the deletion, it was found out by the next list")
 		})
@@ -155,17 +155,17 @@ var _ = Describe("A controller", func() {
 	When("an app changes while it is reconciled", func() {
 		var ns string
 		var d *desk
-		var first *gate
+		var first *harness.Gate
 		var wait context.Context
 		// changed has the first Reconcile of web wait at the gate, while the handlers have seen three changes of web-1. There
 		// are two workers, and the second is free.
 		changed := func(ctx SpecContext) {
 			GinkgoHelper()
-			ns, first = api.Namespace(ctx), closed(ctx)
+			ns, first = api.Namespace(ctx), harness.Closed(ctx)
 			create(ctx, ns, "web-1", "web")
 			d = reconciling(func(_ context.Context, app string, n int) error {
 				if app == "web" && n == 1 {
-					first.wait()
+					first.Wait()
 				}
 				return nil
 			})
@@ -186,14 +186,14 @@ var _ = Describe("A controller", func() {
 
 		It("reconciles it once more, not once a change", func(ctx SpecContext) {
 			changed(ctx)
-			first.open()
+			first.Open()
 			Eventually(d.finished("web")).WithContext(wait).Should(Equal(2), "Reconciles of web, after three changes while the first ran")
 			Consistently(d.count("web")).WithContext(wait).WithTimeout(short).Should(Equal(2), "Reconciles of web, after three changes while the first ran")
 		})
 
 		It("reads the pods when it begins, not when they change", func(ctx SpecContext) {
 			changed(ctx)
-			first.open()
+			first.Open()
 			Eventually(d.finished("web")).WithContext(wait).Should(BeNumerically(">=", 2), "Reconciles of web")
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -202,15 +202,15 @@ var _ = Describe("A controller", func() {
 	})
 
 	It("reconciles as many apps at the same time as there are workers", func(ctx SpecContext) {
-		ns, working := api.Namespace(ctx), closed(ctx)
+		ns, working := api.Namespace(ctx), harness.Closed(ctx)
 		for _, app := range []string{"a", "b", "c", "d"} {
 			create(ctx, ns, app+"-1", app)
 		}
-		d := reconciling(func(context.Context, string, int) error { working.wait(); return nil })
+		d := reconciling(func(context.Context, string, int) error { working.Wait(); return nil })
 		wait, _ := run(ctx, controller.New(api.Clientset(), ns, d.reconcile), 3)
 		Eventually(d.busy).WithContext(wait).Should(Equal(3), "Reconciles that run, with three workers and four apps")
 		Consistently(d.busy).WithContext(wait).WithTimeout(short).Should(Equal(3), "Reconciles that run, with three workers and four apps")
-		working.open()
+		working.Open()
 		Eventually(d.apps).WithContext(wait).Should(ConsistOf("a", "b", "c", "d"), "apps that were reconciled in the end")
 	})
 
@@ -286,7 +286,7 @@ var _ = Describe("The end of Run's context", func() {
 	})
 
 	It("is known to Reconcile, and waited for", func(ctx SpecContext) {
-		ns, finishing := api.Namespace(ctx), closed(ctx)
+		ns, finishing := api.Namespace(ctx), harness.Closed(ctx)
 		create(ctx, ns, "web-1", "web")
 		told := make(chan struct{})
 		d := reconciling(func(work context.Context, _ string, n int) error {
@@ -298,7 +298,7 @@ var _ = Describe("The end of Run's context", func() {
 				close(told)
 			case <-ctx.Done():
 			}
-			finishing.wait()
+			finishing.Wait()
 			return nil
 		})
 		wait, loop := run(ctx, controller.New(api.Clientset(), ns, d.reconcile), 1)
@@ -306,7 +306,7 @@ var _ = Describe("The end of Run's context", func() {
 		end(loop)
 		Eventually(told).WithContext(ctx).Should(BeClosed(), "Reconcile's context, after the end of Run's")
 		Consistently(loop.Done()).WithContext(ctx).WithTimeout(short).ShouldNot(BeClosed(), "Run has returned, and a Reconcile still runs")
-		finishing.open()
+		finishing.Open()
 		Eventually(loop.Done()).WithContext(ctx).Should(BeClosed(), "Run has not returned, and all Reconciles have")
 	})
 

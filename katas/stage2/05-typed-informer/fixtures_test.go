@@ -2,10 +2,8 @@ package typedinformer_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -16,14 +14,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/informers"
 
 	typedinformer "github.com/kubekata/kubekata/katas/stage2/05-typed-informer"
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/cluster"
-	"github.com/kubekata/kubekata/harness/report"
+	"github.com/kubekata/kubekata/harness/crash"
 )
 
 // factory makes the learner's factory.
@@ -48,7 +45,7 @@ func made(f informers.SharedInformerFactory, h typedinformer.Handler) *typedinfo
 func start(ctx context.Context, d *typedinformer.Directory, work func(context.Context) error) (context.Context, *harness.Loop) {
 	GinkgoHelper()
 	wait, loop := harness.Start(ctx, "Run", func(ctx context.Context) error { return d.Run(ctx, work) })
-	return crashes.guard(wait), loop
+	return crash.Guard(wait), loop
 }
 
 // running makes a Directory, starts it and waits until its work has begun.
@@ -114,55 +111,6 @@ func (d *diary) read() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.lines)
-}
-
-// gate holds somebody until the spec opens it or ends.
-type gate struct {
-	spec context.Context
-	c    chan struct{}
-	once sync.Once
-}
-
-func closed(ctx SpecContext) *gate { return &gate{spec: ctx, c: make(chan struct{})} }
-
-func (g *gate) open() { g.once.Do(func() { close(g.c) }) }
-
-func (g *gate) wait() {
-	select {
-	case <-g.c:
-	case <-g.spec.Done():
-	}
-}
-
-// crash turns a panic in a goroutine of client-go, which ends a real program, into a red spec that goes on to the next.
-type crash struct {
-	mu   sync.Mutex
-	stop context.CancelFunc
-}
-
-var crashes = func() *crash {
-	c := &crash{stop: func() {}}
-	utilruntime.ReallyCrash = false
-	utilruntime.PanicHandlers = append(utilruntime.PanicHandlers, c.handle)
-	return c
-}()
-
-func (c *crash) guard(ctx context.Context) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx, c.stop = context.WithCancel(ctx)
-	return ctx
-}
-
-func (c *crash) handle(_ context.Context, reason any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	defer c.stop()
-	defer GinkgoRecover()
-	where := slices.DeleteFunc(report.Frames(string(debug.Stack())), func(frame string) bool {
-		return strings.Contains(frame, "_test.go:")
-	})
-	Fail(fmt.Sprintf("a panic on a goroutine of client-go, which ends a program: %v\n  at %s", reason, strings.Join(where, "\n  at ")))
 }
 
 // informing returns where client-go's reflectors stand at the moment, one line for each.
@@ -302,58 +250,4 @@ func remove(ctx context.Context, ns, name string) {
 		_, err := api.Judge().CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
 		return err
 	}).WithContext(ctx).Should(Satisfy(apierrors.IsNotFound), "the deletion of pod %s/%s", ns, name)
-}
-
-// interrupted lets the learner's first watch of pods show one pod and then break. Nothing more about pods is answered until
-// the gate opens. The next watch is then told that its resource version is too old, as after a long interruption, and the rest
-// is the server's to answer.
-func interrupted(pod *corev1.Pod, over *gate) {
-	GinkgoHelper()
-	pod = pod.DeepCopy()
-	pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
-	mark := &corev1.Pod{TypeMeta: pod.TypeMeta, ObjectMeta: metav1.ObjectMeta{
-		ResourceVersion: pod.ResourceVersion,
-		Annotations:     map[string]string{metav1.InitialEventsAnnotationKey: "true"},
-	}}
-	stream := slices.Concat(event("ADDED", pod), event("BOOKMARK", mark))
-	list, err := json.Marshal(corev1.PodList{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"},
-		ListMeta: metav1.ListMeta{ResourceVersion: pod.ResourceVersion},
-		Items:    []corev1.Pod{*pod},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	expired := apierrors.NewResourceExpired("too old resource version").Status()
-
-	var mu sync.Mutex
-	served, told := false, false
-	api.Intercept(func(r cluster.Request) *cluster.Answer {
-		if r.Resource != "pods" {
-			return nil
-		}
-		mu.Lock()
-		first := !served
-		served = true
-		mu.Unlock()
-		if first && r.Verb == "list" {
-			return &cluster.Answer{Body: list}
-		}
-		if first {
-			return &cluster.Answer{Body: stream}
-		}
-		over.wait()
-		mu.Lock()
-		defer mu.Unlock()
-		if r.Verb == "list" || r.Query.Get("sendInitialEvents") == "true" || told {
-			return nil
-		}
-		told = true
-		return &cluster.Answer{Status: &expired}
-	})
-}
-
-func event(kind string, pod *corev1.Pod) []byte {
-	GinkgoHelper()
-	data, err := json.Marshal(map[string]any{"type": kind, "object": pod})
-	Expect(err).NotTo(HaveOccurred())
-	return append(data, '\n')
 }

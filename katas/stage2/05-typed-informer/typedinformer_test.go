@@ -118,19 +118,19 @@ var _ = Describe("New", func() {
 
 var _ = Describe("Run", func() {
 	DescribeTable("does not begin the work before the cache is full:", func(ctx SpecContext, resource, other string) {
-		ns, list := api.Namespace(ctx), closed(ctx)
+		ns, list := api.Namespace(ctx), harness.Closed(ctx)
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Resource == resource {
-				list.wait()
+				list.Wait()
 			}
 			return nil
 		})
 		work := &job{}
 		wait, _ := start(ctx, made(factory(ns, ""), typedinformer.Handler{}), work.do)
-		DeferCleanup(list.open)
+		DeferCleanup(list.Open)
 		Eventually(func() int { return watches(other) }).WithContext(wait).Should(Equal(1), "watches of %s, which nobody holds up", other)
 		Consistently(work.begun).WithContext(wait).WithTimeout(300*time.Millisecond).Should(BeFalse(), "the work has begun, and the server has not yet answered for %s", resource)
-		list.open()
+		list.Open()
 		Eventually(work.begun).WithContext(wait).Should(BeTrue(), "the work has begun")
 	},
 		Entry("of pods", "pods", "services"),
@@ -138,16 +138,16 @@ var _ = Describe("Run", func() {
 	)
 
 	It("does not begin the work before the handler has been told of the last pod that was there", func(ctx SpecContext) {
-		ns, telling, asked := api.Namespace(ctx), closed(ctx), make(chan struct{}, 10)
+		ns, telling, asked := api.Namespace(ctx), harness.Closed(ctx), make(chan struct{}, 10)
 		pod(ctx, ns, "a", on("rack-1"))
-		handler := typedinformer.Handler{Arrived: func(*corev1.Pod, bool) { asked <- struct{}{}; telling.wait() }}
+		handler := typedinformer.Handler{Arrived: func(*corev1.Pod, bool) { asked <- struct{}{}; telling.Wait() }}
 		work := &job{}
 		wait, _ := start(ctx, made(factory(ns, ""), handler), work.do)
-		DeferCleanup(telling.open)
+		DeferCleanup(telling.Open)
 		Eventually(asked).WithContext(wait).Should(Receive(), "Arrived is called")
 		Eventually(func() int { return watches("services") }).WithContext(wait).Should(Equal(1), "watches of Services")
 		Consistently(work.begun).WithContext(wait).WithTimeout(300*time.Millisecond).Should(BeFalse(), "the work has begun, and Arrived has not yet returned")
-		telling.open()
+		telling.Open()
 		Eventually(work.begun).WithContext(wait).Should(BeTrue(), "the work has begun")
 	})
 
@@ -160,18 +160,18 @@ var _ = Describe("Run", func() {
 	})
 
 	It("waits for the work, however long that takes to end", func(ctx SpecContext) {
-		cleaning, begun := closed(ctx), make(chan struct{})
+		cleaning, begun := harness.Closed(ctx), make(chan struct{})
 		wait, loop := start(ctx, made(factory(api.Namespace(ctx), ""), typedinformer.Handler{}), func(ctx context.Context) error {
 			close(begun)
 			<-ctx.Done()
-			cleaning.wait()
+			cleaning.Wait()
 			return nil
 		})
-		DeferCleanup(cleaning.open)
+		DeferCleanup(cleaning.Open)
 		Eventually(begun).WithContext(wait).Should(BeClosed(), "the work has begun")
 		end(loop)
 		Consistently(loop.Done()).WithContext(ctx).WithTimeout(300*time.Millisecond).ShouldNot(BeClosed(), "Run has returned, and the work has not")
-		cleaning.open()
+		cleaning.Open()
 		Eventually(loop.Done()).WithContext(ctx).Should(BeClosed(), "Run has returned")
 	})
 
@@ -187,29 +187,29 @@ var _ = Describe("Run", func() {
 	})
 
 	It("does no work when its context ends before the caches are full", func(ctx SpecContext) {
-		list := closed(ctx)
-		api.Intercept(func(r cluster.Request) *cluster.Answer { list.wait(); return nil })
+		list := harness.Closed(ctx)
+		api.Intercept(func(r cluster.Request) *cluster.Answer { list.Wait(); return nil })
 		work := &job{}
 		_, loop := start(ctx, made(factory(api.Namespace(ctx), ""), typedinformer.Handler{}), work.do)
-		DeferCleanup(list.open)
+		DeferCleanup(list.Open)
 		end(loop)
-		list.open()
+		list.Open()
 		Eventually(loop.Done()).WithContext(ctx).Should(BeClosed(), "Run has returned")
 		Expect(loop.Err()).To(MatchError(context.Canceled), "what Run returned: its context has ended before the caches were full")
 		Expect(work.begun()).To(BeFalse(), "the work has begun")
 	})
 
 	It("returns when the last handler has", func(ctx SpecContext) {
-		ns, telling, asked, work := api.Namespace(ctx), closed(ctx), make(chan struct{}, 10), &job{}
-		handler := typedinformer.Handler{Arrived: func(*corev1.Pod, bool) { asked <- struct{}{}; telling.wait() }}
+		ns, telling, asked, work := api.Namespace(ctx), harness.Closed(ctx), make(chan struct{}, 10), &job{}
+		handler := typedinformer.Handler{Arrived: func(*corev1.Pod, bool) { asked <- struct{}{}; telling.Wait() }}
 		wait, loop := start(ctx, made(factory(ns, ""), handler), work.do)
-		DeferCleanup(telling.open)
+		DeferCleanup(telling.Open)
 		Eventually(work.begun).WithContext(wait).Should(BeTrue(), "the work has begun")
 		pod(ctx, ns, "a", on("rack-1"))
 		Eventually(asked).WithContext(wait).Should(Receive(), "Arrived is called")
 		end(loop)
 		Consistently(loop.Done()).WithContext(ctx).WithTimeout(300*time.Millisecond).ShouldNot(BeClosed(), "Run has returned, and Arrived still runs")
-		telling.open()
+		telling.Open()
 		Eventually(loop.Done()).WithContext(ctx).Should(BeClosed(), "Run has returned")
 	})
 })
@@ -262,24 +262,24 @@ var _ = Describe("A Handler", func() {
 
 	When("the watch is interrupted", func() {
 		It("is told of a pod that went in the meantime", func(ctx SpecContext) {
-			ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
-			interrupted(pod(ctx, ns, "a", on("rack-1")), over)
+			ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
+			api.InterruptWatch("pods", pod(ctx, ns, "a", on("rack-1")), over)
 			_, wait := running(ctx, factory(ns, ""), diary.handler())
-			DeferCleanup(over.open)
+			DeferCleanup(over.Open)
 			remove(ctx, ns, "a")
-			over.open()
+			over.Open()
 			Eventually(diary.read).WithContext(wait).Should(Equal([]string{"a arrived on rack-1, initially", "a left rack-1"}),
 				"nobody has seen the pod go: it is missed when the cache is filled anew")
 		})
 
 		It("is told of a pod that was replaced by another one of the same name", func(ctx SpecContext) {
-			ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
-			interrupted(pod(ctx, ns, "a", on("rack-1")), over)
+			ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
+			api.InterruptWatch("pods", pod(ctx, ns, "a", on("rack-1")), over)
 			_, wait := running(ctx, factory(ns, ""), diary.handler())
-			DeferCleanup(over.open)
+			DeferCleanup(over.Open)
 			remove(ctx, ns, "a")
 			pod(ctx, ns, "a", on("rack-1"))
-			over.open()
+			over.Open()
 			Eventually(diary.read).WithContext(wait).Should(Equal([]string{"a arrived on rack-1, initially", "a left rack-1", "a arrived on rack-1"}),
 				"the deletion and the creation come as one update, and the UID says that it is another pod")
 		})

@@ -2,29 +2,24 @@ package genericinformer_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/informers"
 
 	generic "github.com/kubekata/kubekata/katas/stage2/06-generic-informer"
 
 	"github.com/kubekata/kubekata/harness/cluster"
-	"github.com/kubekata/kubekata/harness/report"
+	"github.com/kubekata/kubekata/harness/crash"
 )
 
 func resources(all ...schema.GroupVersionResource) []schema.GroupVersionResource { return all }
@@ -55,7 +50,7 @@ func view[T generic.Object](f informers.SharedInformerFactory, resource schema.G
 // synced has the learner's Sync fill the factory's caches. Use the context that it returns from then on.
 func synced(ctx context.Context, f informers.SharedInformerFactory) context.Context {
 	GinkgoHelper()
-	wait := crashes.guard(ctx)
+	wait := crash.Guard(ctx)
 	Expect(generic.Sync(informersOf(ctx), f, 20*time.Second)).To(Succeed(), "Sync")
 	return wait
 }
@@ -169,55 +164,6 @@ func finished(done <-chan error) int {
 	return 0
 }
 
-// gate holds somebody until the spec opens it or ends.
-type gate struct {
-	spec context.Context
-	c    chan struct{}
-	once sync.Once
-}
-
-func closed(ctx SpecContext) *gate { return &gate{spec: ctx, c: make(chan struct{})} }
-
-func (g *gate) open() { g.once.Do(func() { close(g.c) }) }
-
-func (g *gate) wait() {
-	select {
-	case <-g.c:
-	case <-g.spec.Done():
-	}
-}
-
-// crash turns a panic in a goroutine of client-go, which ends a real program, into a red spec that goes on to the next.
-type crash struct {
-	mu   sync.Mutex
-	stop context.CancelFunc
-}
-
-var crashes = func() *crash {
-	c := &crash{stop: func() {}}
-	utilruntime.ReallyCrash = false
-	utilruntime.PanicHandlers = append(utilruntime.PanicHandlers, c.handle)
-	return c
-}()
-
-func (c *crash) guard(ctx context.Context) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx, c.stop = context.WithCancel(ctx)
-	return ctx
-}
-
-func (c *crash) handle(_ context.Context, reason any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	defer c.stop()
-	defer GinkgoRecover()
-	where := slices.DeleteFunc(report.Frames(string(debug.Stack())), func(frame string) bool {
-		return strings.Contains(frame, "_test.go:")
-	})
-	Fail(fmt.Sprintf("a panic on a goroutine of client-go, which ends a program: %v\n  at %s", reason, strings.Join(where, "\n  at ")))
-}
-
 // create makes an object of any kind in the namespace, with a label made-for=spec and those that are given as key, value, ….
 func create(ctx context.Context, ns string, resource schema.GroupVersionResource, kind, name string, labels ...string) *unstructured.Unstructured {
 	GinkgoHelper()
@@ -260,52 +206,4 @@ func missing(resource string) {
 			Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: "the server could not find the requested resource",
 		}}
 	})
-}
-
-// interrupted lets the learner's first watch show one object and then break. Nothing more is answered until the gate opens. The
-// next watch is then told that its resource version is too old, as after a long interruption, and the rest is the server's to
-// answer.
-func interrupted(obj *unstructured.Unstructured, over *gate) {
-	GinkgoHelper()
-	mark := &unstructured.Unstructured{Object: map[string]any{"apiVersion": obj.GetAPIVersion(), "kind": obj.GetKind()}}
-	mark.SetResourceVersion(obj.GetResourceVersion())
-	mark.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
-	stream := slices.Concat(event("ADDED", obj), event("BOOKMARK", mark))
-	list, err := json.Marshal(map[string]any{
-		"apiVersion": obj.GetAPIVersion(), "kind": obj.GetKind() + "List",
-		"metadata": map[string]any{"resourceVersion": obj.GetResourceVersion()},
-		"items":    []any{obj.Object},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	expired := apierrors.NewResourceExpired("too old resource version").Status()
-
-	var mu sync.Mutex
-	served, told := false, false
-	api.Intercept(func(r cluster.Request) *cluster.Answer {
-		mu.Lock()
-		first := !served
-		served = true
-		mu.Unlock()
-		if first && r.Verb == "list" {
-			return &cluster.Answer{Body: list}
-		}
-		if first {
-			return &cluster.Answer{Body: stream}
-		}
-		over.wait()
-		mu.Lock()
-		defer mu.Unlock()
-		if r.Verb == "list" || r.Query.Get("sendInitialEvents") == "true" || told {
-			return nil
-		}
-		told = true
-		return &cluster.Answer{Status: &expired}
-	})
-}
-
-func event(kind string, obj *unstructured.Unstructured) []byte {
-	GinkgoHelper()
-	data, err := json.Marshal(map[string]any{"type": kind, "object": obj.Object})
-	Expect(err).NotTo(HaveOccurred())
-	return append(data, '\n')
 }

@@ -75,13 +75,13 @@ var _ = Describe("Watch", func() {
 	})
 
 	It("tells of one resource while somebody still looks at another's event", func(ctx SpecContext) {
-		ns, diary, hold := api.Namespace(ctx), &diary{}, closed(ctx)
+		ns, diary, hold := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
 		f := factory(ctx, ns)
-		DeferCleanup(hold.open)
+		DeferCleanup(hold.Open)
 		Expect(generic.Watch(f, resources(podTemplates, leases), func(e generic.Event) {
 			diary.tell(e)
 			if e.Resource == podTemplates {
-				hold.wait()
+				hold.Wait()
 			}
 		})).To(Succeed())
 		wait := synced(ctx, f)
@@ -113,14 +113,14 @@ var _ = Describe("Watch", func() {
 	})
 
 	It("tells of a deletion that happened while the watch was interrupted", func(ctx SpecContext) {
-		ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
-		interrupted(create(ctx, ns, configMaps, "ConfigMap", "a"), over)
+		ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
+		api.InterruptWatch("configmaps", create(ctx, ns, configMaps, "ConfigMap", "a"), over)
 		f := factory(ctx, ns)
 		Expect(generic.Watch(f, resources(configMaps), diary.tell)).To(Succeed())
 		wait := synced(ctx, f)
-		DeferCleanup(over.open)
+		DeferCleanup(over.Open)
 		remove(ctx, ns, configMaps, "a")
-		over.open()
+		over.Open()
 		Eventually(diary.of(ns)).WithContext(wait).Should(Equal([]string{"ADDED configmaps a, initially", "DELETED configmaps a"}),
 			"nobody has seen the ConfigMap go: it is missed when the cache is filled anew")
 	})
@@ -155,15 +155,15 @@ var _ = Describe("Watch", func() {
 
 var _ = Describe("Sync", func() {
 	DescribeTable("waits for every cache:", func(ctx SpecContext, held, other string) {
-		ns, list := api.Namespace(ctx), closed(ctx)
+		ns, list := api.Namespace(ctx), harness.Closed(ctx)
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Resource == held {
-				list.wait()
+				list.Wait()
 			}
 			return nil
 		})
 		f := factory(ctx, ns)
-		DeferCleanup(list.open)
+		DeferCleanup(list.Open)
 		_ = view[*corev1.ConfigMap](f, configMaps)
 		_ = view[*corev1.PodTemplate](f, podTemplates)
 		done := make(chan error, 1)
@@ -171,7 +171,7 @@ var _ = Describe("Sync", func() {
 		go func() { done <- generic.Sync(informing, f, time.Minute) }()
 		Eventually(func() int { return watches(other) + finished(done) }).WithContext(ctx).Should(Equal(1), "watches of %s, which nobody holds up", other)
 		Consistently(done).WithContext(ctx).WithTimeout(300*time.Millisecond).ShouldNot(Receive(), "Sync has returned, and the server has not yet answered for %s", held)
-		list.open()
+		list.Open()
 		Eventually(done).WithContext(ctx).Should(Receive(BeNil()), "what Sync returns when all caches are full")
 	},
 		Entry("the first", "configmaps", "podtemplates"),
@@ -208,14 +208,14 @@ var _ = Describe("Sync", func() {
 	})
 
 	It("leaves an informer trying that was not ready in time", func(ctx SpecContext) {
-		ns, there := api.Namespace(ctx), closed(ctx)
+		ns, there := api.Namespace(ctx), harness.Closed(ctx)
 		create(ctx, ns, podTemplates, "PodTemplate", "a")
-		api.Intercept(func(cluster.Request) *cluster.Answer { there.wait(); return nil })
+		api.Intercept(func(cluster.Request) *cluster.Answer { there.Wait(); return nil })
 		f := factory(ctx, ns)
-		DeferCleanup(there.open)
+		DeferCleanup(there.Open)
 		templates := view[*corev1.PodTemplate](f, podTemplates)
 		Expect(generic.Sync(informersOf(ctx), f, 100*time.Millisecond)).To(MatchError(context.DeadlineExceeded))
-		there.open()
+		there.Open()
 		Eventually(func() (*corev1.PodTemplate, error) { return templates.Get(ns, "a") }).WithContext(ctx).ShouldNot(BeNil(), "the PodTemplate, when the server answers in the end")
 	})
 

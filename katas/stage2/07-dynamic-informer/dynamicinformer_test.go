@@ -258,15 +258,15 @@ var _ = Describe("Follow", func() {
 		for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 			order(ctx, ns, name, small(), nil)
 		}
-		hold := closed(ctx)
+		hold := harness.Closed(ctx)
 		wait, _ := following(ctx, pizzas(ctx), ns, func(e dynamicinformer.Event) {
 			diary.tell(e)
-			hold.wait()
+			hold.Wait()
 		})
-		DeferCleanup(hold.open)
+		DeferCleanup(hold.Open)
 		Eventually(diary.read).WithContext(wait).ShouldNot(BeEmpty(), "what is told")
 		Consistently(diary.read).WithContext(wait).WithTimeout(200*time.Millisecond).Should(HaveLen(1), "what is told while the first event is being looked at")
-		hold.open()
+		hold.Open()
 		Eventually(diary.read).WithContext(wait).Should(HaveLen(6), "what is told")
 	})
 
@@ -279,18 +279,18 @@ var _ = Describe("Follow", func() {
 	})
 
 	It("waits with its end for what it is telling", func(ctx SpecContext) {
-		ns, diary, hold := api.Namespace(ctx), &diary{}, closed(ctx)
+		ns, diary, hold := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
 		order(ctx, ns, "margherita", small("basil"), nil)
 		wait, loop := following(ctx, pizzas(ctx), ns, func(e dynamicinformer.Event) {
 			diary.tell(e)
-			hold.wait()
+			hold.Wait()
 		})
-		DeferCleanup(hold.open)
+		DeferCleanup(hold.Open)
 		Eventually(diary.read).WithContext(wait).Should(HaveLen(1))
 		stopped := make(chan error, 1)
 		go func() { stopped <- loop.Stop() }()
 		Consistently(loop.Done()).WithContext(ctx).WithTimeout(200*time.Millisecond).ShouldNot(BeClosed(), "Follow, while tell is being called")
-		hold.open()
+		hold.Open()
 		Eventually(stopped).WithContext(ctx).Should(Receive(Succeed()))
 	})
 
@@ -307,23 +307,23 @@ var _ = Describe("Follow", func() {
 
 	When("the watch was interrupted", func() {
 		It("tells of a deletion that it has not seen", func(ctx SpecContext) {
-			ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
-			interrupted(order(ctx, ns, "diavola", small("salami"), nil), over)
+			ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
+			api.InterruptWatch("pizzas", order(ctx, ns, "diavola", small("salami"), nil), over)
 			wait, _ := follow(ctx, ns, diary)
 			remove(ctx, ns, "diavola")
-			over.open()
+			over.Open()
 			Eventually(diary.read).WithContext(wait).Should(Equal([]string{"ADDED diavola small salami", "DELETED diavola small salami"}),
 				"nobody has seen the Pizza go: it is missed when the cache is filled anew")
 		})
 
 		It("tells of a Pizza that was deleted and made again meanwhile as of two", func(ctx SpecContext) {
-			ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
+			ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
 			first := order(ctx, ns, "diavola", small("salami"), map[string]any{"phase": "Served"})
-			interrupted(first, over)
+			api.InterruptWatch("pizzas", first, over)
 			wait, _ := follow(ctx, ns, diary)
 			remove(ctx, ns, "diavola")
 			second := order(ctx, ns, "diavola", small("salami"), nil)
-			over.open()
+			over.Open()
 			Eventually(diary.read).WithContext(wait).Should(Equal([]string{
 				"ADDED diavola small salami Served", "DELETED diavola small salami Served", "ADDED diavola small salami",
 			}), "another Pizza has the name now")
@@ -331,19 +331,19 @@ var _ = Describe("Follow", func() {
 		})
 
 		It("tells of a change that it has not seen", func(ctx SpecContext) {
-			ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
-			interrupted(order(ctx, ns, "diavola", small("salami"), nil), over)
+			ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
+			api.InterruptWatch("pizzas", order(ctx, ns, "diavola", small("salami"), nil), over)
 			wait, _ := follow(ctx, ns, diary)
 			change(ctx, ns, "diavola", map[string]any{"size": "large"})
-			over.open()
+			over.Open()
 			Eventually(diary.read).WithContext(wait).Should(Equal([]string{"ADDED diavola small salami", "MODIFIED diavola large salami"}))
 		})
 
 		It("tells nothing of a Pizza to which nothing has happened", func(ctx SpecContext) {
-			ns, diary, over := api.Namespace(ctx), &diary{}, closed(ctx)
-			interrupted(order(ctx, ns, "diavola", small("salami"), nil), over)
+			ns, diary, over := api.Namespace(ctx), &diary{}, harness.Closed(ctx)
+			api.InterruptWatch("pizzas", order(ctx, ns, "diavola", small("salami"), nil), over)
 			wait, _ := follow(ctx, ns, diary)
-			over.open()
+			over.Open()
 			order(ctx, ns, "later", small(), nil)
 			Eventually(diary.read).WithContext(wait).Should(ContainElement("ADDED later small"))
 			Expect(diary.read()).To(Equal([]string{"ADDED diavola small salami", "ADDED later small"}))

@@ -3,10 +3,8 @@ package dynamicinformer_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -30,33 +27,23 @@ import (
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/cluster"
-	"github.com/kubekata/kubekata/harness/report"
+	"github.com/kubekata/kubekata/harness/crash"
 )
 
-var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-
-// served is the Pizzas' resource of most specs. The first one that needs it makes it; it is kept until the suite ends.
+// served is the Pizzas' resource of most specs, which the first one that needs it makes.
 var served schema.GroupVersionResource
-
-var _ = AfterSuite(func(ctx SpecContext) {
-	if !served.Empty() {
-		err := api.JudgeDynamic().Resource(definitions).Delete(ctx, served.GroupResource().String(), metav1.DeleteOptions{})
-		Expect(err).NotTo(HaveOccurred(), "delete the definition of %s", served.GroupResource())
-	}
-})
 
 func pizzas(ctx context.Context) schema.GroupVersionResource {
 	GinkgoHelper()
 	if served.Empty() {
-		served = define(ctx, api.Namespace(ctx)+".kubekata.dev", "Pizza", "pizzas", "v1beta1")
+		served = api.Define(ctx, definition(api.Namespace(ctx)+".kubekata.dev", "Pizza", "pizzas", "v1beta1"))
 		installed(ctx, served)
 	}
 	return served
 }
 
-// define makes the definition of a kind whose objects may hold anything, in the version v1, which the server prefers, and in others.
-func define(ctx context.Context, group, kind, plural string, others ...string) schema.GroupVersionResource {
-	GinkgoHelper()
+// definition is one of a kind whose objects may hold anything, in the version v1, which the server prefers, and in others.
+func definition(group, kind, plural string, others ...string) *unstructured.Unstructured {
 	version := func(name string, storage bool) any {
 		return map[string]any{
 			"name": name, "served": true, "storage": storage,
@@ -68,7 +55,7 @@ func define(ctx context.Context, group, kind, plural string, others ...string) s
 	for _, other := range others {
 		versions = append(versions, version(other, false))
 	}
-	crd := &unstructured.Unstructured{Object: map[string]any{
+	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 		"metadata": map[string]any{"name": plural + "." + group},
 		"spec": map[string]any{
@@ -76,23 +63,23 @@ func define(ctx context.Context, group, kind, plural string, others ...string) s
 			"versions": versions,
 		},
 	}}
-	api.Own(crd)
-	_, err := api.JudgeDynamic().Resource(definitions).Create(ctx, crd, metav1.CreateOptions{})
-	Expect(err).NotTo(HaveOccurred(), "make the definition %s for the spec", crd.GetName())
-	return schema.GroupVersionResource{Group: group, Version: "v1", Resource: plural}
 }
 
-// once is a definition for one spec. It has one version: a server that has just been given two may show one before the other.
+// once makes a definition for one spec, and does not wait for the server. It has one version: a server that has just been given two may show one before the other.
 func once(ctx context.Context, group, kind, plural string) schema.GroupVersionResource {
 	GinkgoHelper()
-	resource := define(ctx, group, kind, plural)
+	crd := definition(group, kind, plural)
+	api.Own(crd)
+	_, err := api.JudgeDynamic().Resource(cluster.Definitions).Create(ctx, crd, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred(), "make the definition %s for the spec", crd.GetName())
+	resource := schema.GroupVersionResource{Group: group, Version: "v1", Resource: plural}
 	DeferCleanup(func(ctx context.Context) { undefine(ctx, resource) })
 	return resource
 }
 
 func undefine(ctx context.Context, resource schema.GroupVersionResource) {
 	GinkgoHelper()
-	err := api.JudgeDynamic().Resource(definitions).Delete(ctx, resource.GroupResource().String(), metav1.DeleteOptions{})
+	err := api.JudgeDynamic().Resource(cluster.Definitions).Delete(ctx, resource.GroupResource().String(), metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		Expect(err).NotTo(HaveOccurred(), "delete the definition of %s", resource.GroupResource())
 	}
@@ -291,7 +278,7 @@ func follow(ctx SpecContext, ns string, d *diary) (context.Context, *harness.Loo
 func following(ctx SpecContext, resource schema.GroupVersionResource, ns string, tell func(dynamicinformer.Event)) (context.Context, *harness.Loop) {
 	GinkgoHelper()
 	client := api.Dynamic()
-	wait, loop := harness.Start(crashes.guard(ctx), "Follow", func(ctx context.Context) error {
+	wait, loop := harness.Start(crash.Guard(ctx), "Follow", func(ctx context.Context) error {
 		return dynamicinformer.Follow(ctx, client, resource, ns, tell)
 	})
 	Eventually(func() int { return answered(resource.Resource) }).WithContext(wait).Should(BeNumerically(">", 0), "the learner's watches of %s", resource.Resource)
@@ -307,102 +294,4 @@ func answered(resource string) int {
 		}
 	}
 	return n
-}
-
-// gate holds somebody until the spec opens it or ends.
-type gate struct {
-	spec context.Context
-	c    chan struct{}
-	once sync.Once
-}
-
-func closed(ctx SpecContext) *gate { return &gate{spec: ctx, c: make(chan struct{})} }
-
-func (g *gate) open() { g.once.Do(func() { close(g.c) }) }
-
-func (g *gate) wait() {
-	select {
-	case <-g.c:
-	case <-g.spec.Done():
-	}
-}
-
-// interrupted lets the learner's first watch show one Pizza and then break. Nothing more is answered until the gate opens. The
-// next watch is then told that its resource version is too old, as after a long interruption, and the rest is the server's to
-// answer.
-func interrupted(obj *unstructured.Unstructured, over *gate) {
-	GinkgoHelper()
-	mark := &unstructured.Unstructured{Object: map[string]any{"apiVersion": obj.GetAPIVersion(), "kind": obj.GetKind()}}
-	mark.SetResourceVersion(obj.GetResourceVersion())
-	mark.SetAnnotations(map[string]string{metav1.InitialEventsAnnotationKey: "true"})
-	stream := slices.Concat(event("ADDED", obj), event("BOOKMARK", mark))
-	list, err := json.Marshal(map[string]any{
-		"apiVersion": obj.GetAPIVersion(), "kind": obj.GetKind() + "List",
-		"metadata": map[string]any{"resourceVersion": obj.GetResourceVersion()},
-		"items":    []any{obj.Object},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	expired := apierrors.NewResourceExpired("too old resource version").Status()
-
-	var mu sync.Mutex
-	shown, told := false, false
-	api.Intercept(func(r cluster.Request) *cluster.Answer {
-		mu.Lock()
-		first := !shown
-		shown = true
-		mu.Unlock()
-		if first && r.Verb == "list" {
-			return &cluster.Answer{Body: list}
-		}
-		if first {
-			return &cluster.Answer{Body: stream}
-		}
-		over.wait()
-		mu.Lock()
-		defer mu.Unlock()
-		if r.Verb == "list" || r.Query.Get("sendInitialEvents") == "true" || told {
-			return nil
-		}
-		told = true
-		return &cluster.Answer{Status: &expired}
-	})
-	DeferCleanup(over.open)
-}
-
-func event(kind string, obj *unstructured.Unstructured) []byte {
-	GinkgoHelper()
-	data, err := json.Marshal(map[string]any{"type": kind, "object": obj.Object})
-	Expect(err).NotTo(HaveOccurred())
-	return append(data, '\n')
-}
-
-// crash turns a panic in a goroutine of client-go, which ends a real program, into a red spec that goes on to the next.
-type crash struct {
-	mu   sync.Mutex
-	stop context.CancelCauseFunc
-}
-
-var crashes = func() *crash {
-	c := &crash{stop: func(error) {}}
-	utilruntime.ReallyCrash = false
-	utilruntime.PanicHandlers = append(utilruntime.PanicHandlers, c.handle)
-	return c
-}()
-
-func (c *crash) guard(ctx context.Context) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx, c.stop = context.WithCancelCause(ctx)
-	return ctx
-}
-
-func (c *crash) handle(_ context.Context, reason any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	defer c.stop(errors.New("the code has panicked"))
-	defer GinkgoRecover()
-	where := slices.DeleteFunc(report.Frames(string(debug.Stack())), func(frame string) bool {
-		return strings.Contains(frame, "_test.go:")
-	})
-	Fail(fmt.Sprintf("a panic on a goroutine of client-go, which ends a program: %v\n  at %s", reason, strings.Join(where, "\n  at ")))
 }

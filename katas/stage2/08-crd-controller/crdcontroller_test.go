@@ -95,16 +95,16 @@ var _ = Describe("The Deployment", func() {
 	})
 
 	It("is made again when the deletion was not seen, because the watch was interrupted", func(ctx SpecContext) {
-		ns, over := api.Namespace(ctx), closed(ctx)
+		ns, over := api.Namespace(ctx), harness.Closed(ctx)
 		open(ctx, ns, "napoli", 1, "oven:1")
 		wait, loop := run(ctx, ns)
 		Eventually(status(ns, "napoli")).WithContext(wait).Should(HaveSuffix("generation 1"), "the status of pizzeria %s/napoli", ns)
 		Expect(loop.Stop()).To(Succeed())
 		d := deployment(ctx, ns, "napoli-ovens")
-		interrupted(d, over)
+		api.InterruptWatch("deployments", d, over)
 		wait, _ = run(ctx, ns)
 		remove(ctx, ns, "napoli-ovens")
-		over.open()
+		over.Open()
 		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/napoli-ovens, after the interruption", ns)
 	})
 
@@ -309,10 +309,10 @@ var _ = Describe("Run", func() {
 	})
 
 	It("works on several at a time", func(ctx SpecContext) {
-		ns, hold := api.Namespace(ctx), closed(ctx)
+		ns, hold := api.Namespace(ctx), harness.Closed(ctx)
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Verb == "create" && strings.Contains(string(r.Body), "napoli-ovens") {
-				hold.wait()
+				hold.Wait()
 			}
 			return nil
 		})
@@ -332,13 +332,13 @@ var _ = Describe("Run", func() {
 	})
 
 	It("returns when its workers have", func(ctx SpecContext) {
-		ns, hold := api.Namespace(ctx), closed(ctx)
+		ns, hold := api.Namespace(ctx), harness.Closed(ctx)
 		asked := make(chan struct{})
 		var once sync.Once
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Verb == "create" {
 				once.Do(func() { close(asked) })
-				hold.wait()
+				hold.Wait()
 			}
 			return nil
 		})
@@ -348,7 +348,7 @@ var _ = Describe("Run", func() {
 		stopped := make(chan error, 1)
 		go func() { stopped <- loop.Stop() }()
 		Consistently(loop.Done()).WithContext(ctx).WithTimeout(200*time.Millisecond).ShouldNot(BeClosed(), "Run, while its worker is in the middle of a request")
-		hold.open()
+		hold.Open()
 		Eventually(stopped).WithContext(ctx).Should(Receive(Succeed()))
 		Expect(loop.Err()).NotTo(HaveOccurred(), "Run's error after its context has ended")
 	})
@@ -374,7 +374,7 @@ var _ = Describe("Run", func() {
 	})
 
 	It("does nothing before both caches are full", func(ctx SpecContext) {
-		ns, hold := api.Namespace(ctx), closed(ctx)
+		ns, hold := api.Namespace(ctx), harness.Closed(ctx)
 		open(ctx, ns, "napoli", 1, "oven:1")
 		wait, loop := run(ctx, ns)
 		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("1 of oven:1"), "deployment %s/napoli-ovens", ns)
@@ -382,7 +382,7 @@ var _ = Describe("Run", func() {
 
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Resource == "deployments" && (r.Verb == "list" || r.Verb == "watch") {
-				hold.wait()
+				hold.Wait()
 			}
 			return nil
 		})
@@ -392,7 +392,7 @@ var _ = Describe("Run", func() {
 		Consistently(func() []string { return writes()[before:] }).WithContext(wait).WithTimeout(300*time.Millisecond).
 			Should(BeEmpty(), "what is written while the cache of deployments is not full")
 		want(ctx, ns, "napoli", "ovens", 2)
-		hold.open()
+		hold.Open()
 		Eventually(ovens(ns, "napoli-ovens")).WithContext(wait).Should(Equal("2 of oven:1"), "deployment %s/napoli-ovens, when both caches are full", ns)
 	})
 
@@ -452,10 +452,10 @@ var _ = Describe("Run", func() {
 	})
 
 	It("ends when its context ends before the caches are full", func(ctx SpecContext) {
-		ns, hold := api.Namespace(ctx), closed(ctx)
+		ns, hold := api.Namespace(ctx), harness.Closed(ctx)
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Resource == "deployments" {
-				hold.wait()
+				hold.Wait()
 			}
 			return nil
 		})
@@ -463,7 +463,7 @@ var _ = Describe("Run", func() {
 		Eventually(func() int { return count("pizzerias", "watch") }).WithContext(wait).Should(Equal(1), "the learner's watches of pizzerias")
 		stopped := make(chan error, 1)
 		go func() { stopped <- loop.Stop() }()
-		hold.open()
+		hold.Open()
 		Eventually(stopped).WithContext(ctx).Should(Receive(Succeed()))
 		Expect(loop.Err()).To(MatchError(context.Canceled), "Run's error wraps its context's")
 	})

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -28,33 +27,14 @@ import (
 	"github.com/kubekata/kubekata/harness/cluster"
 )
 
-var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-
-// served is the Pizzerias' resource. The first spec makes it; it is kept until the suite ends.
+// served is the Pizzerias' resource. The first spec makes it.
 var served schema.GroupVersionResource
-
-var _ = AfterSuite(func(ctx SpecContext) {
-	if !served.Empty() {
-		err := api.JudgeDynamic().Resource(definitions).Delete(ctx, served.GroupResource().String(), metav1.DeleteOptions{})
-		Expect(err).NotTo(HaveOccurred(), "delete the definition of %s", served.GroupResource())
-	}
-})
 
 func pizzerias(ctx context.Context) schema.GroupVersionResource {
 	GinkgoHelper()
-	if !served.Empty() {
-		return served
+	if served.Empty() {
+		served = api.Define(ctx, pizzeria.Definition(api.Namespace(ctx)+".kubekata.dev"))
 	}
-	group := api.Namespace(ctx) + ".kubekata.dev"
-	crd := pizzeria.Definition(group)
-	api.Own(crd)
-	_, err := api.JudgeDynamic().Resource(definitions).Create(ctx, crd, metav1.CreateOptions{})
-	Expect(err).NotTo(HaveOccurred(), "make the definition %s for the specs", crd.GetName())
-	served = pizzeria.Resource(group)
-	Eventually(func(ctx context.Context) error {
-		_, err := api.JudgeDynamic().Resource(served).Namespace("default").List(ctx, metav1.ListOptions{})
-		return err
-	}).WithContext(ctx).WithTimeout(20*time.Second).Should(Succeed(), "the server serves %s", served)
 	return served
 }
 
@@ -325,76 +305,3 @@ func refuse(times int, match func(cluster.Request) bool, status metav1.Status) {
 }
 
 var broken = metav1.Status{Code: http.StatusInternalServerError, Reason: metav1.StatusReasonInternalError, Message: "the server is having a bad day"}
-
-// gate holds somebody until the spec opens it or ends.
-type gate struct {
-	spec context.Context
-	c    chan struct{}
-	once sync.Once
-}
-
-func closed(ctx SpecContext) *gate {
-	g := &gate{spec: ctx, c: make(chan struct{})}
-	DeferCleanup(g.open)
-	return g
-}
-
-func (g *gate) open() { g.once.Do(func() { close(g.c) }) }
-
-func (g *gate) wait() {
-	select {
-	case <-g.c:
-	case <-g.spec.Done():
-	}
-}
-
-// interrupted lets the learner's first watch of Deployments show one and then break. No other question for them is answered until
-// the gate opens. The next watch is then told that its resource version is too old, as after a long interruption, and the rest is
-// the server's to answer.
-func interrupted(d *appsv1.Deployment, over *gate) {
-	GinkgoHelper()
-	d = d.DeepCopy()
-	d.APIVersion, d.Kind = "apps/v1", "Deployment"
-	mark := map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{
-		"resourceVersion": d.ResourceVersion, "annotations": map[string]any{metav1.InitialEventsAnnotationKey: "true"},
-	}}
-	stream := slices.Concat(event("ADDED", d), event("BOOKMARK", mark))
-	list, err := json.Marshal(map[string]any{
-		"apiVersion": "apps/v1", "kind": "DeploymentList", "metadata": map[string]any{"resourceVersion": d.ResourceVersion}, "items": []any{d},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	expired := apierrors.NewResourceExpired("too old resource version").Status()
-
-	var mu sync.Mutex
-	shown, told := false, false
-	api.Intercept(func(r cluster.Request) *cluster.Answer {
-		if r.Resource != "deployments" || r.Verb != "list" && r.Verb != "watch" {
-			return nil
-		}
-		mu.Lock()
-		first := !shown
-		shown = true
-		mu.Unlock()
-		if first && r.Verb == "list" {
-			return &cluster.Answer{Body: list}
-		}
-		if first {
-			return &cluster.Answer{Body: stream}
-		}
-		over.wait()
-		mu.Lock()
-		defer mu.Unlock()
-		if r.Verb == "list" || r.Query.Get("sendInitialEvents") == "true" || told {
-			return nil
-		}
-		told = true
-		return &cluster.Answer{Status: &expired}
-	})
-}
-
-func event(kind string, object any) []byte {
-	GinkgoHelper()
-	data, err := json.Marshal(map[string]any{"type": kind, "object": object})
-	Expect(err).NotTo(HaveOccurred())
-	return append(data, '\n')
-}

@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubekata/kubekata/harness/loopback"
 	discover "github.com/kubekata/kubekata/katas/stage1/05-discovery"
@@ -36,13 +35,8 @@ func main() {
 }
 
 func run(ctx context.Context, group, kind, verb string) error {
-	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := loopback.ProgramConfig()
 	if err != nil {
-		return fmt.Errorf("%w (start it with make run)", err)
-	}
-	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	client, err := discovery.NewDiscoveryClientForConfig(config)

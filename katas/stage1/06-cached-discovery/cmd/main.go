@@ -15,7 +15,6 @@ import (
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubekata/kubekata/harness/loopback"
 	cacheddiscovery "github.com/kubekata/kubekata/katas/stage1/06-cached-discovery"
@@ -39,13 +38,8 @@ func main() {
 }
 
 func run(ctx context.Context, names []string) (err error) {
-	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := loopback.ProgramConfig()
 	if err != nil {
-		return fmt.Errorf("%w (start it with make run)", err)
-	}
-	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "cached-discovery-")

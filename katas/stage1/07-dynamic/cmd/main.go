@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	dynamicclient "k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/katas/stage1/07-dynamic"
@@ -35,13 +34,8 @@ func main() {
 }
 
 func run(ctx context.Context, namespace string, count int) error {
-	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := loopback.ProgramConfig()
 	if err != nil {
-		return fmt.Errorf("%w (start it with make run)", err)
-	}
-	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	client, err := dynamicclient.NewForConfig(config)

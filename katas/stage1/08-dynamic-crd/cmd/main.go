@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubekata/kubekata/harness/loopback"
 	dynamiccrd "github.com/kubekata/kubekata/katas/stage1/08-dynamic-crd"
@@ -39,13 +38,8 @@ func main() {
 }
 
 func run(ctx context.Context, group, namespace string, keep bool) error {
-	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := loopback.ProgramConfig()
 	if err != nil {
-		return fmt.Errorf("%w (start it with make run)", err)
-	}
-	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	client, err := dynamic.NewForConfig(config)

@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubekata/kubekata/harness/loopback"
 	genericinformer "github.com/kubekata/kubekata/katas/stage2/06-generic-informer"
@@ -44,13 +43,8 @@ func main() {
 }
 
 func run(ctx context.Context, namespace string, lasting time.Duration, names []string) (err error) {
-	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := loopback.ProgramConfig()
 	if err != nil {
-		return fmt.Errorf("%w (start it with make run)", err)
-	}
-	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(config)

@@ -22,7 +22,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubekata/kubekata/harness/loopback"
 	crdcontroller "github.com/kubekata/kubekata/katas/stage2/08-crd-controller"
@@ -45,13 +44,8 @@ func main() {
 }
 
 func run(ctx context.Context, group, namespace string, serve bool) error {
-	// make run sets KUBECONFIG to the lab's. Whatever else it may name, this program stays on this machine.
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: os.Getenv("KUBECONFIG")}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := loopback.ProgramConfig()
 	if err != nil {
-		return fmt.Errorf("%w (start it with make run)", err)
-	}
-	if err := loopback.Check(config.Host); err != nil {
 		return err
 	}
 	config.QPS = -1 // nobody but us is on this server
