@@ -12,6 +12,9 @@
 // otherwise a panic that names it. Lines "// kata:stub CODE" in the region override that code, and one without CODE
 // leaves none. In YAML, Dockerfiles and shell scripts the markers are "# kata:…".
 //
+// A file that a tool writes, and which says so ("Code generated … DO NOT EDIT."), needs no marker: in its stub every function
+// panics, and of a YAML file only the head is left.
+//
 // The package knows nothing of folders: see package workbook for which file belongs where.
 package stub
 
@@ -40,6 +43,9 @@ type region struct {
 // imports are resolved; it should be the path that the stub will have. A file without a region is an error: everything
 // under solutions/ is the learner's to write.
 func Generate(name string, src []byte) ([]byte, error) {
+	if head := generated.FindIndex(src); head != nil {
+		return generateGenerated(name, src, head)
+	}
 	if filepath.Ext(name) == ".go" {
 		return generateGo(name, src)
 	}
