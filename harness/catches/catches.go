@@ -44,11 +44,7 @@ func Basis(k workbook.Kata) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, rel := range slices.Sorted(maps.Keys(sums)) {
-		if strings.HasSuffix(rel, "_test.go") {
-			fmt.Fprintf(h, "%s %s\n", rel, sums[rel])
-		}
-	}
+	h.Write(sums.Specs().Format())
 	files, err := k.LearnerFiles()
 	if err != nil {
 		return "", err

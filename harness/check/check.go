@@ -50,13 +50,13 @@ func Kata(k workbook.Kata) []string {
 // stale checks that the table behind the diagnosis is one of the specs and mutants as they are.
 func stale(k workbook.Kata) []string {
 	reason, err := catches.Stale(k)
-	switch {
-	case err != nil:
-		return []string{err.Error()}
-	case reason != "":
-		return []string{reason}
+	if err != nil {
+		reason = err.Error()
 	}
-	return nil
+	if reason == "" {
+		return nil
+	}
+	return []string{reason}
 }
 
 // heading is a heading of a Markdown file.

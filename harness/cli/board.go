@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubekata/kubekata/harness/catches"
@@ -22,22 +23,23 @@ type board struct {
 }
 
 func newBoard(u *ui, w *workbook.Workbook, katas []workbook.Kata) *board {
-	b := &board{ui: u, w: w, katas: katas, pending: map[string]runner.Result{}}
+	return &board{ui: u, w: w, katas: katas, name: nameWidth(katas), pending: map[string]runner.Result{}}
+}
+
+func nameWidth(katas []workbook.Kata) int {
+	width := 0
 	for _, k := range katas {
-		b.name = max(b.name, len(k.Slug()))
+		width = max(width, len(k.Slug()))
 	}
-	return b
+	return width
 }
 
 // waiting says what has no verdict yet.
 func (b *board) waiting() string {
-	var names []string
-	for _, k := range b.katas[b.next:] {
-		if _, ok := b.pending[k.ID()]; !ok {
-			names = append(names, k.Slug())
-		}
-	}
-	return "running " + strings.Join(names, ", ")
+	return "running " + slugs(slices.DeleteFunc(slices.Clone(b.katas[b.next:]), func(k workbook.Kata) bool {
+		_, ok := b.pending[k.ID()]
+		return ok
+	}))
 }
 
 func (b *board) add(r runner.Result) {
@@ -61,13 +63,29 @@ func (b *board) add(r runner.Result) {
 
 func (b *board) row(r runner.Result) {
 	u := b.ui
-	mark, word := u.red.Render("✗"), u.red.Render("red   ")
+	word := u.red.Render("red   ")
 	switch r.State {
 	case runner.Green:
-		mark, word = u.green.Render("✓"), u.green.Render("green ")
+		word = u.green.Render("green ")
 	case runner.Broken:
-		mark, word = u.yellow.Render("!"), u.yellow.Render("broken")
+		word = u.yellow.Render("broken")
 	}
+	u.line("  %s %-*s  %s  %s  %s", u.verdict(r.State), b.name, r.K.Slug(), specCount(r.Green, r.Total), word, u.note(r))
+}
+
+// verdict is a kata's mark.
+func (u *ui) verdict(state runner.State) string {
+	switch state {
+	case runner.Green:
+		return u.green.Render("✓")
+	case runner.Broken:
+		return u.yellow.Render("!")
+	}
+	return u.red.Render("✗")
+}
+
+// note is what a kata's line ends with: its title, or what keeps it from being judged.
+func (u *ui) note(r runner.Result) string {
 	note := r.Title
 	if r.Problem != nil {
 		note = r.Problem.Summary
@@ -75,7 +93,15 @@ func (b *board) row(r runner.Result) {
 	if len(r.Changed) > 0 {
 		note += u.yellow.Render(" · specs changed")
 	}
-	u.line("  %s %-*s  %s  %s  %s", mark, b.name, r.K.Slug(), specCount(r.Green, r.Total), word, note)
+	return note
+}
+
+func slugs(katas []workbook.Kata) string {
+	var names []string
+	for _, k := range katas {
+		names = append(names, k.Slug())
+	}
+	return strings.Join(names, ", ")
 }
 
 // finish prints what follows the lines: the first red spec opened, the score, the next command.
@@ -161,13 +187,21 @@ func (b *board) failure(s *report.Spec) {
 	}
 }
 
+// loggedLines is how many lines of a spec's output are shown, the last ones.
+const loggedLines = 8
+
 func (b *board) transcript(s *report.Spec) {
-	if len(s.Transcript) == 0 {
-		return
+	if output := strings.TrimSpace(s.Output); output != "" {
+		lines := strings.Split(output, "\n")
+		b.ui.line("")
+		b.ui.line("    what was logged:")
+		b.ui.block("      ", lines[max(0, len(lines)-loggedLines):])
 	}
-	b.ui.line("")
-	b.ui.line("    what your code asked the API server:")
-	b.ui.block("      ", s.Transcript)
+	if len(s.Transcript) > 0 {
+		b.ui.line("")
+		b.ui.line("    what your code asked the API server:")
+		b.ui.block("      ", s.Transcript)
+	}
 }
 
 // diagnosis says what the code behaves as, when its red specs are exactly those of a known mistake.

@@ -101,12 +101,18 @@ func (e *exitCode) Error() string { return fmt.Sprintf("exit status %d", e.code)
 
 func (a *App) printError(err error) {
 	fmt.Fprintf(a.ui.err, "%s %s\n", a.ui.red.Render("error:"), err)
-	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
-		for line := range strings.Lines(h.Hint()) {
-			fmt.Fprintf(a.ui.err, "%s %s\n", a.ui.bold.Render("hint:"), strings.TrimRight(line, "\n"))
-		}
+	for line := range strings.Lines(hintOf(err)) {
+		fmt.Fprintf(a.ui.err, "%s %s\n", a.ui.bold.Render("hint:"), strings.TrimRight(line, "\n"))
 	}
+}
+
+// hintOf says what to do about an error, and nothing when it does not know.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
 }
 
 func (a *App) command() *cobra.Command {

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,11 +95,7 @@ func (a *App) doctor(ctx context.Context, asJSON bool) error {
 
 // fromError makes a symptom of an error, with its own hint when it has one.
 func fromError(err error, mend string) symptom {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) && h.Hint() != "" {
-		mend = h.Hint()
-	}
-	return symptom{text: err.Error(), mend: mend}
+	return symptom{text: err.Error(), mend: cmp.Or(hintOf(err), mend)}
 }
 
 func goSymptom(ctx context.Context, w *workbook.Workbook) symptom {

@@ -59,9 +59,9 @@ func cell(text string) string {
 }
 
 // regressed is errRed when one of the katas was green once and is not.
-func regressed(before progress.Score, results []runner.Result) error {
+func regressed(score progress.Score, results []runner.Result) error {
 	for _, r := range results {
-		if before[r.Kata].FirstGreen != "" && r.State != runner.Green {
+		if score[r.Kata].FirstGreen != "" && r.State != runner.Green {
 			return errRed
 		}
 	}
@@ -88,16 +88,16 @@ func (a *App) problems(results []runner.Result) {
 	}
 }
 
-// place is a line of the compiler's, wherever it stands in a text.
-var place = regexp.MustCompile(`(katas/[^\s:]+:\d+(?::\d+)?): (.+)`)
+// place is where something is wrong, wherever it stands in a text: file, line, and, when it is the compiler's, what.
+var place = regexp.MustCompile(`(katas/[^\s:]+):(\d+)(?:(:\d+)?: (.+))?`)
 
 // problem prints what keeps a kata from being judged, where that is known; else it points to the learner's file.
 func (a *App) problem(r runner.Result, summary string) {
 	found := map[string]bool{}
 	for _, l := range append([]string{summary}, r.Problem.Detail...) {
-		if m := place.FindStringSubmatch(l); m != nil && !found[m[0]] {
+		if m := place.FindStringSubmatch(l); m != nil && m[4] != "" && !found[m[0]] {
 			found[m[0]] = true
-			a.ui.line("%s: error: %s", m[1], m[2])
+			a.ui.line("%s:%s%s: error: %s", m[1], m[2], m[3], m[4])
 		}
 	}
 	if len(found) == 0 {

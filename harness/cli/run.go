@@ -71,10 +71,6 @@ func (a *App) runKatas(ctx context.Context, o runOptions) error {
 			return err
 		}
 	}
-	before, err := progress.Read(w)
-	if err != nil {
-		return err
-	}
 	if o.summary != "" {
 		if err := addSummary(o.summary, w, results); err != nil {
 			return err
@@ -99,7 +95,7 @@ func (a *App) runKatas(ctx context.Context, o runOptions) error {
 		return ctx.Err()
 	}
 	if o.regressions {
-		return regressed(before, results)
+		return regressed(updated.Score, results)
 	}
 	if sum.Green != sum.Total || sum.Total == 0 {
 		return errRed

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,6 +49,7 @@ type screen struct {
 	// running are the katas without a verdict in this run; compiled those whose specs run already.
 	running  []workbook.Kata
 	compiled map[string]bool
+	busy     bool // until the results are in the score, too
 	since    time.Time
 	trouble  string // go's own, or the score's
 
@@ -84,7 +88,7 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			s.trouble = "the editor: " + msg.err.Error()
 		}
 	case watch.Started:
-		s.running, s.since, s.trouble = msg.Katas, s.app.Now(), ""
+		s.running, s.busy, s.since, s.trouble = msg.Katas, true, s.app.Now(), ""
 		clear(s.compiled)
 		if len(msg.Katas) < len(s.katas) {
 			s.choose(msg.Katas[0].ID()) // what was saved is what it is about
@@ -103,24 +107,14 @@ func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 func (s *screen) verdict(r runner.Result) {
 	s.results[r.Kata] = r
-	s.running = without(s.running, r.Kata)
+	s.running = slices.DeleteFunc(slices.Clone(s.running), func(k workbook.Kata) bool { return k.ID() == r.Kata })
 	if s.current().ID() == r.Kata {
 		s.show("failure")
 	}
 }
 
-func without(katas []workbook.Kata, id string) []workbook.Kata {
-	var left []workbook.Kata
-	for _, k := range katas {
-		if k.ID() != id {
-			left = append(left, k)
-		}
-	}
-	return left
-}
-
 func (s *screen) finished(f scored) {
-	s.running = nil
+	s.running, s.busy = nil, false
 	if f.updated.Score != nil {
 		s.score = f.updated.Score
 	}
@@ -130,9 +124,8 @@ func (s *screen) finished(f scored) {
 	case f.Err != nil:
 		err := explainGo(f.Err)
 		s.trouble = err.Error()
-		var h interface{ Hint() string }
-		if errors.As(err, &h) {
-			s.trouble += " (" + h.Hint() + ")"
+		if hint := hintOf(err); hint != "" {
+			s.trouble += " (" + hint + ")"
 		}
 	}
 	if !f.Cancelled && s.results[s.current().ID()].State == runner.Green && len(f.Results) == len(s.katas) {
@@ -257,10 +250,7 @@ func (s *screen) View() tea.View {
 // board is a line for each kata, with the stages' titles: as many around the selected one as there is room for.
 func (s *screen) board() []string {
 	u := s.app.ui
-	name := 0
-	for _, k := range s.katas {
-		name = max(name, len(k.Slug()))
-	}
+	name := nameWidth(s.katas)
 	var lines []string
 	at := 0
 	for i, k := range s.katas {
@@ -288,31 +278,13 @@ func (s *screen) row(i, name int) string {
 	}
 	r, ok := s.results[k.ID()]
 	mark, specs, note := "·", specCount(0, 0), k.Title
-	switch {
-	case !ok:
-		if e := s.score[k.ID()]; e.State != "" {
-			specs, note = specCount(e.Green, e.Total), u.faint.Render(k.Title+" · as of the last run")
-		}
-	case r.State == runner.Green:
-		mark = u.green.Render("✓")
-	case r.State == runner.Broken:
-		mark = u.yellow.Render("!")
-	default:
-		mark = u.red.Render("✗")
+	if e := s.score[k.ID()]; ok {
+		mark, specs, note = u.verdict(r.State), specCount(r.Green, r.Total), u.note(r)
+	} else if e.State != "" {
+		specs, note = specCount(e.Green, e.Total), u.faint.Render(k.Title+" · as of the last run")
 	}
-	if ok {
-		specs = specCount(r.Green, r.Total)
-		if r.Problem != nil {
-			note = r.Problem.Summary
-		}
-		if len(r.Changed) > 0 {
-			note += u.yellow.Render(" · specs changed")
-		}
-	}
-	for _, running := range s.running {
-		if running.ID() == k.ID() {
-			mark = u.yellow.Render("…")
-		}
+	if slices.ContainsFunc(s.running, func(running workbook.Kata) bool { return running.ID() == k.ID() }) {
+		mark = u.yellow.Render("…")
 	}
 	return fmt.Sprintf("%s%s %-*s  %s  %s", cursor, mark, name, k.Slug(), specs, note)
 }
@@ -323,33 +295,29 @@ func (s *screen) status() string {
 	switch {
 	case s.trouble != "":
 		return u.red.Render(s.trouble)
-	case len(s.running) > 0:
-		var compiling, running []string
+	case s.busy:
+		var compiling, running []workbook.Kata
 		for _, k := range s.running {
 			if s.compiled[k.ID()] {
-				running = append(running, k.Slug())
+				running = append(running, k)
 			} else {
-				compiling = append(compiling, k.Slug())
+				compiling = append(compiling, k)
 			}
 		}
 		var parts []string
 		if len(compiling) > 0 {
-			parts = append(parts, "compiling "+strings.Join(compiling, ", "))
+			parts = append(parts, "compiling "+slugs(compiling))
 		}
 		if len(running) > 0 {
-			parts = append(parts, "running "+strings.Join(running, ", "))
+			parts = append(parts, "running "+slugs(running))
+		}
+		if len(parts) == 0 {
+			parts = append(parts, "keeping the score")
 		}
 		return u.yellow.Render(fmt.Sprintf("%.0f s · %s", s.app.Now().Sub(s.since).Seconds(), strings.Join(parts, " · ")))
 	}
-	green, specs, total := 0, 0, 0
-	for _, r := range s.results {
-		if r.State == runner.Green {
-			green++
-		}
-		specs += r.Green
-		total += r.Total
-	}
-	return u.bold.Render(fmt.Sprintf("%d of %d katas green, %d of %d specs", green, len(s.katas), specs, total)) + u.faint.Render(" · waiting for a save")
+	sum := summarise(slices.Collect(maps.Values(s.results)))
+	return u.bold.Render(fmt.Sprintf("%d of %d katas green, %d of %d specs", sum.Green, len(s.katas), sum.SpecsGreen, sum.SpecsTotal)) + u.faint.Render(" · waiting for a save")
 }
 
 // edit opens the learner's editor where the selected kata is wrong.
@@ -379,12 +347,10 @@ func (s *screen) wrongAt() (file string, line int) {
 	if red := r.FirstRed(); red != nil && red.Failure != nil {
 		places = append(places, red.Failure.Stack...)
 	}
-	for _, place := range places {
-		for _, f := range mine {
-			if _, rest, ok := strings.Cut(place, f+":"); ok {
-				if n := leadingNumber(rest); n > 0 {
-					return f, n
-				}
+	for _, text := range places {
+		if m := place.FindStringSubmatch(text); m != nil && slices.Contains(mine, m[1]) {
+			if n, err := strconv.Atoi(m[2]); err == nil {
+				return m[1], n
 			}
 		}
 	}
@@ -392,17 +358,6 @@ func (s *screen) wrongAt() (file string, line int) {
 		line = 1
 	}
 	return file, line
-}
-
-func leadingNumber(text string) int {
-	n := 0
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			break
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n
 }
 
 // todo is the line of the first TODO(kata) in a file, 0 for none.

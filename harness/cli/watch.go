@@ -52,13 +52,11 @@ func (a *App) watch(ctx context.Context, s selection, race bool) error {
 	if d, err := time.ParseDuration(os.Getenv(watch.QuietEnv)); err == nil && d > 0 {
 		quiet = d
 	}
-	saved := watch.Files(watching, katas, quiet)
+	saved := make(chan []workbook.Kata)
+	watch.Files(watching, katas, quiet, saved)
 	if !a.interactive() {
-		plain := &plainWatch{app: a, w: w, katas: katas}
+		plain := &plainWatch{app: a, w: w}
 		watch.Loop(watching, katas, saved, run, plain.tell)
-		if plain.err != nil {
-			return plain.err
-		}
 		return nil
 	}
 	return a.watchScreen(watching, stop, w, katas, saved, run)
@@ -84,9 +82,7 @@ func (a *App) score(w *workbook.Workbook, results []runner.Result) (progress.Upd
 type plainWatch struct {
 	app   *App
 	w     *workbook.Workbook
-	katas []workbook.Kata
 	board *board
-	err   error
 }
 
 func (p *plainWatch) tell(m watch.Msg) {
@@ -115,21 +111,12 @@ func (p *plainWatch) tell(m watch.Msg) {
 	}
 }
 
-func slugs(katas []workbook.Kata) string {
-	var names []string
-	for _, k := range katas {
-		names = append(names, k.Slug())
-	}
-	return strings.Join(names, ", ")
-}
-
 // watchScreen is watch on a terminal.
-func (a *App) watchScreen(ctx context.Context, stop func(), w *workbook.Workbook, katas []workbook.Kata, saved <-chan []workbook.Kata, run watch.Runner) error {
-	again := make(chan []workbook.Kata)
+func (a *App) watchScreen(ctx context.Context, stop func(), w *workbook.Workbook, katas []workbook.Kata, saved chan []workbook.Kata, run watch.Runner) error {
 	screen := newScreen(a, w, katas, func(k workbook.Kata) {
 		go func() {
 			select {
-			case again <- []workbook.Kata{k}:
+			case saved <- []workbook.Kata{k}:
 			case <-ctx.Done():
 			}
 		}()
@@ -137,7 +124,7 @@ func (a *App) watchScreen(ctx context.Context, stop func(), w *workbook.Workbook
 	program := tea.NewProgram(screen, tea.WithInput(a.In), tea.WithOutput(a.Out), tea.WithContext(ctx), tea.WithoutSignalHandler())
 	var looping sync.WaitGroup
 	looping.Go(func() {
-		watch.Loop(ctx, katas, merge(ctx, saved, again), run, func(m watch.Msg) {
+		watch.Loop(ctx, katas, saved, run, func(m watch.Msg) {
 			if f, ok := m.(watch.Finished); ok {
 				updated, err := a.score(w, f.Results)
 				m = scored{f, updated, err}
@@ -152,32 +139,6 @@ func (a *App) watchScreen(ctx context.Context, stop func(), w *workbook.Workbook
 		return fmt.Errorf("draw on the terminal: %w", err)
 	}
 	return nil
-}
-
-// merge makes one channel of saves and of runs that somebody has asked for.
-func merge(ctx context.Context, saved, again <-chan []workbook.Kata) <-chan []workbook.Kata {
-	out := make(chan []workbook.Kata)
-	go func() {
-		defer close(out)
-		for {
-			var katas []workbook.Kata
-			select {
-			case katas = <-saved:
-			case katas = <-again:
-			case <-ctx.Done():
-				return
-			}
-			if len(katas) == 0 {
-				continue
-			}
-			select {
-			case out <- katas:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out
 }
 
 // captured runs a command of the App with its output in a text.

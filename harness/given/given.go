@@ -77,6 +77,17 @@ func Sum(path string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// Specs returns those of the files that hold specs.
+func (s Sums) Specs() Sums {
+	specs := Sums{}
+	for rel, sum := range s {
+		if strings.HasSuffix(rel, "_test.go") {
+			specs[rel] = sum
+		}
+	}
+	return specs
+}
+
 // Format is the content of given.sum: a line a file, as sha256sum prints it.
 func (s Sums) Format() []byte {
 	var b strings.Builder

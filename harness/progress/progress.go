@@ -11,11 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,18 +68,12 @@ func SpecsID(k workbook.Kata) string {
 	if err != nil {
 		return ""
 	}
-	h := sha256.New()
-	found := false
-	for _, rel := range slices.Sorted(maps.Keys(sums)) {
-		if strings.HasSuffix(rel, "_test.go") {
-			fmt.Fprintf(h, "%s %s\n", rel, sums[rel])
-			found = true
-		}
-	}
-	if !found {
+	specs := sums.Specs()
+	if len(specs) == 0 {
 		return ""
 	}
-	return hex.EncodeToString(h.Sum(nil))[:8]
+	sum := sha256.Sum256(specs.Format())
+	return hex.EncodeToString(sum[:])[:8]
 }
 
 // Score is the whole table, by the kata's ID.

@@ -300,29 +300,37 @@ func (c *collector) event(line []byte) {
 	}
 }
 
+// begun tells that a package's specs run.
 func (c *collector) begun(pkg string) {
-	for _, k := range c.o.Katas {
-		if c.o.Begun != nil && c.o.Workbook.Module+"/"+k.Rel() == pkg {
-			c.o.Begun(k)
-		}
+	if k, ok := c.kata(pkg); ok && c.o.Begun != nil {
+		c.o.Begun(k)
 	}
 }
 
 // finish judges a package as soon as its last event is there.
 func (c *collector) finish(pkg string, p *output) {
+	k, ok := c.kata(pkg)
+	if !ok {
+		return
+	}
+	r, err := judge(k, p, c.builds, false)
+	if err != nil {
+		return // Run judges again and returns the error
+	}
+	c.judged[k.ID()] = r
+	if c.o.Done != nil {
+		c.o.Done(r)
+	}
+}
+
+// kata returns the kata whose specs are the package.
+func (c *collector) kata(pkg string) (workbook.Kata, bool) {
 	for _, k := range c.o.Katas {
-		if c.o.Workbook.Module+"/"+k.Rel() != pkg {
-			continue
-		}
-		r, err := judge(k, p, c.builds, false)
-		if err != nil {
-			return // Run judges again and returns the error
-		}
-		c.judged[k.ID()] = r
-		if c.o.Done != nil {
-			c.o.Done(r)
+		if c.o.Workbook.Module+"/"+k.Rel() == pkg {
+			return k, true
 		}
 	}
+	return workbook.Kata{}, false
 }
 
 // endGroup ends the process group when ctx ends: an interrupt first, as Ctrl-C is, so that Ginkgo stops the control

@@ -32,11 +32,10 @@ const QuietEnv = "KUBEKATA_QUIET"
 // do not give: set it to 1.
 const PollEnv = "KUBEKATA_POLL"
 
-// Files reports the katas of which a source, a spec or a manifest was saved, once nothing more has been for the time quiet. It ends, and
-// closes the channel, with ctx. Where the system cannot watch folders, or [PollEnv] is set, it looks at them by itself.
-func Files(ctx context.Context, katas []workbook.Kata, quiet time.Duration) <-chan []workbook.Kata {
+// Files sends the katas of which a source, a spec or a manifest was saved, once nothing more has been for the time quiet. It ends
+// with ctx. Where the system cannot watch folders, or [PollEnv] is set, it looks at them by itself.
+func Files(ctx context.Context, katas []workbook.Kata, quiet time.Duration, out chan<- []workbook.Kata) {
 	saved := make(chan string) // a path
-	out := make(chan []workbook.Kata)
 	watcher, err := watchFolders(katas)
 	if err != nil || os.Getenv(PollEnv) == "1" {
 		if watcher != nil {
@@ -47,7 +46,6 @@ func Files(ctx context.Context, katas []workbook.Kata, quiet time.Duration) <-ch
 		go forward(ctx, watcher, saved)
 	}
 	go gather(ctx, katas, quiet, saved, out)
-	return out
 }
 
 func watchFolders(katas []workbook.Kata) (*fsnotify.Watcher, error) {
@@ -172,7 +170,6 @@ func pollFolders(ctx context.Context, katas []workbook.Kata, before map[string]s
 
 // gather collects what was saved until it is quiet.
 func gather(ctx context.Context, katas []workbook.Kata, quiet time.Duration, saved <-chan string, out chan<- []workbook.Kata) {
-	defer close(out)
 	touched := map[string]bool{}
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()

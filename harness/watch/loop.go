@@ -41,10 +41,7 @@ func Loop(ctx context.Context, katas []workbook.Kata, saved <-chan []workbook.Ka
 	for ctx.Err() == nil {
 		if len(pending) == 0 {
 			select {
-			case more, ok := <-saved:
-				if !ok {
-					return
-				}
+			case more := <-saved:
 				pending = union(katas, nil, more)
 			case <-ctx.Done():
 				return
@@ -80,11 +77,7 @@ func once(ctx context.Context, katas, now []workbook.Kata, saved <-chan []workbo
 				judged[v.Result.Kata] = true
 			}
 			tell(m)
-		case more, ok := <-saved:
-			if !ok {
-				saved = nil // ctx has ended
-				continue
-			}
+		case more := <-saved:
 			touched = append(touched, more...)
 			cancel()
 		case f := <-over:

@@ -60,7 +60,8 @@ func TestFiles(t *testing.T) {
 		t.Run("poll="+poll, func(t *testing.T) {
 			t.Setenv(watch.PollEnv, poll)
 			katas := book(t, "a", "b", "c")
-			saved := watch.Files(t.Context(), katas, time.Second)
+			saved := make(chan []workbook.Kata)
+			watch.Files(t.Context(), katas, time.Second, saved)
 			save(t, katas[2], "c.go", "package c")
 			save(t, katas[0], "a.go", "package a")
 			save(t, katas[2], "c.go", "package c // again")
