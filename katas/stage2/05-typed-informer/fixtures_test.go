@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/informers"
 
 	typedinformer "github.com/kubekata/kubekata/katas/stage2/05-typed-informer"
@@ -95,9 +96,9 @@ func (d *diary) handler() typedinformer.Handler {
 			if initial {
 				when = ", initially"
 			}
-			d.write("%s arrived on %s%s", pod.Name, pod.Spec.NodeName, when)
+			d.write("%s arrived on %s%s", pod.Name, short(pod.Spec.NodeName), when)
 		},
-		Left: func(pod *corev1.Pod) { d.write("%s left %s", pod.Name, pod.Spec.NodeName) },
+		Left: func(pod *corev1.Pod) { d.write("%s left %s", pod.Name, short(pod.Spec.NodeName)) },
 	}
 }
 
@@ -183,9 +184,19 @@ func pod(ctx context.Context, ns, name string, how ...func(*corev1.Pod)) *corev1
 	return made
 }
 
-// on puts a pod on a node. It must be none of the lab's, where KWOK would play the pod's part.
-func on(node string) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) { pod.Spec.NodeName = node }
+// run makes the nodes this run's own. A node that has pods and is not there for 40 seconds loses them to the lab's garbage collector
+// (k8s.io/kubernetes pkg/controller/podgc, quarantineTime), though they be those of another run.
+var run = "." + rand.String(5)
+
+// node is the name of a node in this run: none of the lab's, where KWOK would play the pods' part.
+func node(name string) string { return name + run }
+
+// short is the name that node was called with.
+func short(node string) string { return strings.TrimSuffix(node, run) }
+
+// on puts a pod on a node.
+func on(name string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { pod.Spec.NodeName = node(name) }
 }
 
 func labelled(key, value string) func(*corev1.Pod) {

@@ -22,8 +22,8 @@ var _ = Describe("OnNode", func() {
 		}
 		pod(ctx, ns, "x", on("rack-2"))
 		d, _ := running(ctx, factory(ns, ""), typedinformer.Handler{})
-		Expect(names(d.OnNode("rack-1"))).To(Equal([]string{ns + "/a", ns + "/b", ns + "/c", ns + "/d", ns + "/e"}))
-		Expect(names(d.OnNode("rack-3"))).To(BeEmpty(), "pods on a node without any")
+		Expect(names(d.OnNode(node("rack-1")))).To(Equal([]string{ns + "/a", ns + "/b", ns + "/c", ns + "/d", ns + "/e"}))
+		Expect(names(d.OnNode(node("rack-3")))).To(BeEmpty(), "pods on a node without any")
 	})
 
 	It("puts a pod that is not scheduled on no node", func(ctx SpecContext) {
@@ -31,17 +31,17 @@ var _ = Describe("OnNode", func() {
 		pod(ctx, ns, "a")
 		d, wait := running(ctx, factory(ns, ""), typedinformer.Handler{})
 		Expect(names(d.OnNode(""))).To(BeEmpty(), `pods on the node ""`)
-		bind(ctx, ns, "a", "rack-1")
-		Eventually(func() []string { return names(d.OnNode("rack-1")) }).WithContext(wait).Should(Equal([]string{ns + "/a"}), "pods on rack-1, once a is bound to it")
+		bind(ctx, ns, "a", node("rack-1"))
+		Eventually(func() []string { return names(d.OnNode(node("rack-1"))) }).WithContext(wait).Should(Equal([]string{ns + "/a"}), "pods on rack-1, once a is bound to it")
 	})
 
 	It("forgets a pod that is gone", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		pod(ctx, ns, "a", on("rack-1"))
 		d, wait := running(ctx, factory(ns, ""), typedinformer.Handler{})
-		Expect(names(d.OnNode("rack-1"))).To(Equal([]string{ns + "/a"}))
+		Expect(names(d.OnNode(node("rack-1")))).To(Equal([]string{ns + "/a"}))
 		remove(ctx, ns, "a")
-		Eventually(func() []string { return names(d.OnNode("rack-1")) }).WithContext(wait).Should(BeEmpty(), "pods on rack-1, once a is deleted")
+		Eventually(func() []string { return names(d.OnNode(node("rack-1"))) }).WithContext(wait).Should(BeEmpty(), "pods on rack-1, once a is deleted")
 	})
 })
 
@@ -124,7 +124,7 @@ var _ = Describe("A question", func() {
 		d, _ := running(ctx, factory(ns, ""), typedinformer.Handler{})
 		before := len(api.Requests())
 		for range 10 {
-			Expect(names(d.OnNode("rack-1"))).To(HaveLen(1), "pods on rack-1")
+			Expect(names(d.OnNode(node("rack-1")))).To(HaveLen(1), "pods on rack-1")
 			Expect(names(d.OwnedBy(owner.UID))).To(HaveLen(1), "pods of the owner")
 			Expect(names(d.Backends(ns, "web"))).To(HaveLen(1), "pods behind the Service")
 		}

@@ -30,7 +30,7 @@ var _ = Describe("NewFactory", func() {
 		pod(ctx, mine, "a", on("rack-1"))
 		pod(ctx, other, "b", on("rack-1"))
 		d, _ := running(ctx, factory(mine, ""), typedinformer.Handler{})
-		Expect(names(d.OnNode("rack-1"))).To(Equal([]string{mine + "/a"}), "pods on rack-1, from a factory for %s", mine)
+		Expect(names(d.OnNode(node("rack-1")))).To(Equal([]string{mine + "/a"}), "pods on rack-1, from a factory for %s", mine)
 	})
 
 	It("sees all namespaces when none is given", func(ctx SpecContext) {
@@ -39,7 +39,7 @@ var _ = Describe("NewFactory", func() {
 		pod(ctx, first, "b", on(one), labelled("zoo", one))
 		pod(ctx, second, "a", on(one), labelled("zoo", one))
 		d, _ := running(ctx, factory("", "zoo="+one), typedinformer.Handler{})
-		Expect(names(d.OnNode(one))).To(Equal([]string{first + "/b", second + "/a"}), "pods on node %s, by namespace and name", one)
+		Expect(names(d.OnNode(node(one)))).To(Equal([]string{first + "/b", second + "/a"}), "pods on node %s, by namespace and name", one)
 	})
 
 	It("sees the pods and Services whose labels match, and no others", func(ctx SpecContext) {
@@ -50,7 +50,7 @@ var _ = Describe("NewFactory", func() {
 		service(ctx, ns, "seen", map[string]string{"tier": "prod"}, map[string]string{"tier": "prod"})
 		service(ctx, ns, "unseen", map[string]string{"tier": "prod"}, map[string]string{"tier": "test"})
 		d, _ := running(ctx, factory(ns, "tier in (prod),tier!=test"), typedinformer.Handler{})
-		Expect(names(d.OnNode("rack-1"))).To(Equal([]string{ns + "/a"}), "pods on rack-1 with tier=prod")
+		Expect(names(d.OnNode(node("rack-1")))).To(Equal([]string{ns + "/a"}), "pods on rack-1 with tier=prod")
 		Expect(names(d.Backends(ns, "seen"))).To(Equal([]string{ns + "/a"}), "backends of the Service with tier=prod")
 		Expect(errorOf(d.Backends(ns, "unseen"))).To(HaveOccurred(), "a Service whose labels do not match is not in the cache")
 	})
@@ -71,7 +71,7 @@ var _ = Describe("NewFactory", func() {
 		patch(ctx, ns, "a", `{"labels":{"tier":"test"}}`)
 		Eventually(diary.read).WithContext(wait).Should(Equal([]string{"a arrived on rack-1, initially", "a left rack-1"}),
 			"what the handler is told: to a watch with a selector, a pod that matches no more is gone")
-		Expect(names(d.OnNode("rack-1"))).To(BeEmpty(), "pods on rack-1 with tier=prod")
+		Expect(names(d.OnNode(node("rack-1")))).To(BeEmpty(), "pods on rack-1 with tier=prod")
 	})
 
 	It("refuses a selector that cannot be parsed", func() {
@@ -96,8 +96,8 @@ var _ = Describe("New", func() {
 		other, err := typedinformer.New(f, first.handler())
 		Expect(err).NotTo(HaveOccurred())
 		d, wait := running(ctx, f, second.handler())
-		Expect(names(d.OnNode("rack-1"))).To(Equal([]string{ns + "/a"}), "what the Directory that runs answers")
-		Expect(names(other.OnNode("rack-1"))).To(Equal([]string{ns + "/a"}), "what the other Directory answers")
+		Expect(names(d.OnNode(node("rack-1")))).To(Equal([]string{ns + "/a"}), "what the Directory that runs answers")
+		Expect(names(other.OnNode(node("rack-1")))).To(Equal([]string{ns + "/a"}), "what the other Directory answers")
 		told := []string{"a arrived on rack-1, initially"}
 		Eventually(first.read).WithContext(wait).Should(Equal(told), "what the first handler is told")
 		Expect(second.read()).To(Equal(told), "what the second handler is told")
@@ -228,7 +228,7 @@ var _ = Describe("A Handler", func() {
 		ns, diary := api.Namespace(ctx), &diary{}
 		pod(ctx, ns, "a")
 		_, wait := running(ctx, factory(ns, ""), diary.handler())
-		bind(ctx, ns, "a", "rack-1")
+		bind(ctx, ns, "a", node("rack-1"))
 		Eventually(diary.read).WithContext(wait).Should(Equal([]string{"a arrived on rack-1"}))
 	})
 
