@@ -43,6 +43,7 @@ func RunSpecs(t *testing.T, description string) bool {
 	gomega.RegisterFailHandler(ginkgo.Fail)
 	// A whole Pod in a failure message buries the sentence before it, and so do an error's unexported fields.
 	format.MaxLength = 2000
+	format.TruncatedDiff = false // a line that says how things are is read whole
 	format.RegisterCustomFormatter(func(value any) (string, bool) {
 		err, ok := value.(error)
 		if !ok || isNil(value) {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/kubekata/kubekata/harness/progress"
 	"github.com/kubekata/kubekata/harness/report"
 	"github.com/kubekata/kubekata/harness/runner"
+	"github.com/kubekata/kubekata/harness/stub"
 	"github.com/kubekata/kubekata/harness/workbook"
 )
 
@@ -221,12 +224,16 @@ func (b *board) diagnosis(r *runner.Result) {
 	}
 }
 
-// learnerFiles returns the paths of the files to edit.
+// learnerFiles returns the paths of the files to edit, without those that a tool writes.
 func learnerFiles(k workbook.Kata) []string {
 	files, err := k.LearnerFiles()
 	if err != nil {
 		return []string{k.Rel()}
 	}
+	files = slices.DeleteFunc(files, func(rel string) bool {
+		src, err := os.ReadFile(filepath.Join(k.SolutionDir(), filepath.FromSlash(rel)))
+		return err == nil && stub.IsGenerated(src)
+	})
 	for i, f := range files {
 		files[i] = k.Rel() + "/" + f
 	}

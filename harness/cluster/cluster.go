@@ -10,7 +10,7 @@
 //			…
 //
 // There are two tiers. [API] is etcd and kube-apiserver: the lab when it is up, else a pair that envtest starts for this
-// test process. [Lab] is the lab, which is started when it is not up: it adds the controllers, the scheduler and nodes.
+// test process, which [Separate] always does. [Lab] is the lab, which is started when it is not up: it adds the controllers, the scheduler and nodes.
 //
 // The clients for the learner's code ([Cluster.Config], [Cluster.Clientset], …) record what they ask the server for. A
 // red spec shows that transcript. Clients for the spec's own set-up and judgement ([Cluster.Judge], …) do not.
@@ -36,6 +36,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -61,8 +62,8 @@ type Cluster struct {
 	// prefetched holds a namespace that waits for its spec; namespaces are those to delete when the suite ends.
 	prefetched chan namespace
 	namespaces []string
-	// definitions are the names of the CustomResourceDefinitions to delete when the suite ends.
-	definitions []string
+	// definitions are the resources of the CustomResourceDefinitions to delete when the suite ends.
+	definitions []schema.GroupVersionResource
 	rec         *recorder
 	judge       kubernetes.Interface
 	dyn         dynamic.Interface
@@ -84,6 +85,15 @@ func API() *Cluster {
 		}
 		c.startEnvtest(wanted == "stock")
 	})
+	c.register()
+	return c
+}
+
+// Separate registers a suite that needs an API server of its own, with the lab up or not, and returns it: its objects have names that
+// two suites cannot have at the same time. Call it once, at the level of the package.
+func Separate() *Cluster {
+	c := &Cluster{rec: &recorder{}}
+	ginkgo.BeforeSuite(func() { c.startEnvtest(false) })
 	c.register()
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
@@ -28,9 +29,9 @@ func (c *Cluster) Define(ctx context.Context, crd *unstructured.Unstructured) sc
 	c.Own(crd)
 	_, err := c.dyn.Resource(Definitions).Create(ctx, crd, metav1.CreateOptions{})
 	stop(explain("create the definition", crd, err))
-	c.definitions = append(c.definitions, crd.GetName())
 	resource, err := resourceOf(crd)
 	stop(explain("read the definition", crd, err))
+	c.definitions = append(c.definitions, resource)
 	var refusal error // the last one: a server that has just begun to serve a resource has several ways to say "not yet"
 	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, defineBound, true, func(ctx context.Context) (bool, error) {
 		_, refusal = c.dyn.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1})
@@ -71,13 +72,43 @@ func resourceOf(crd *unstructured.Unstructured) (schema.GroupVersionResource, er
 	return resource, nil
 }
 
-// undefine deletes what Define has made.
+// undefine deletes what Define has made. Objects that wait for a finalizer go as well: the controllers that would remove it have ended
+// with their specs.
 func (c *Cluster) undefine(ctx context.Context) error {
-	for _, name := range c.definitions {
-		err := c.dyn.Resource(Definitions).Delete(ctx, name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
+	for _, resource := range c.definitions {
+		if err := c.letGo(ctx, resource); err != nil {
+			return err
+		}
+		err := c.dyn.Resource(Definitions).Delete(ctx, resource.GroupResource().String(), metav1.DeleteOptions{})
+		if err := ignoreNotFound(err); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// letGo removes the finalizers from all objects of a resource.
+func (c *Cluster) letGo(ctx context.Context, resource schema.GroupVersionResource) error {
+	held, err := c.dyn.Resource(resource).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	for _, obj := range held.Items {
+		if len(obj.GetFinalizers()) == 0 {
+			continue
+		}
+		_, err := c.dyn.Resource(resource).Namespace(obj.GetNamespace()).Patch(ctx, obj.GetName(), types.MergePatchType,
+			[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		if err := ignoreNotFound(err); err != nil {
+			return fmt.Errorf("let %s %s/%s go: %w", resource.Resource, obj.GetNamespace(), obj.GetName(), err)
+		}
+	}
+	return nil
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }

@@ -202,6 +202,17 @@ func TestLabIsPrivateAndWhole(t *testing.T) {
 			kubectl("create", "clusterrole", run, "--verb=get", "--resource=pods")
 			kubectl("label", "namespace/"+run, "clusterrole/"+run, lab.RunLabel+"="+run)
 		}
+		apply := func(manifest string) {
+			t.Helper()
+			path := filepath.Join(dir, "manifest.yaml") // kubectl splits a file's name at a comma, and t.TempDir's has one
+			if err := os.WriteFile(path, []byte(manifest), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			kubectl("apply", "--filename="+path)
+		}
+		apply(heldDefinition)
+		kubectl("wait", "--for=condition=Established", "crd/held.spec.kubekata.dev", "--timeout=20s")
+		apply(held)
 		done, err := lab.RegisterRun("alive")
 		if err != nil {
 			t.Fatal(err)
@@ -218,6 +229,8 @@ func TestLabIsPrivateAndWhole(t *testing.T) {
 		if strings.TrimSpace(roles) != "clusterrole.rbac.authorization.k8s.io/alive" || !strings.Contains(spaces, "alive=Active") || strings.Contains(spaces, "dead=Active") {
 			t.Errorf("left: %s %s", roles, spaces)
 		}
+		// Its one object had a finalizer, and a definition goes when its objects have gone.
+		kubectl("wait", "--for=delete", "crd/held.spec.kubekata.dev", "--timeout=20s")
 		if err := done(); err != nil {
 			t.Error(err)
 		}
@@ -241,6 +254,23 @@ func TestLabIsPrivateAndWhole(t *testing.T) {
 		}
 	})
 }
+
+// heldDefinition and held are what a dead run's operator leaves: an object whose finalizer nobody will remove.
+const (
+	heldDefinition = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: held.spec.kubekata.dev, labels: {kubekata.dev/run: dead}}
+spec:
+  group: spec.kubekata.dev
+  scope: Namespaced
+  names: {plural: held, singular: held, kind: Held, listKind: HeldList}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+`
+	held = `apiVersion: spec.kubekata.dev/v1
+kind: Held
+metadata: {name: one, namespace: dead, finalizers: [kubekata.dev/spec]}
+`
+)
 
 func TestHalfDeadLabIsReplaced(t *testing.T) {
 	ctx := isolate(t)

@@ -95,17 +95,48 @@ func Sweep(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range dead {
-		cmd := exec.CommandContext(ctx, programs[binaries.Kubectl.Name], "--kubeconfig="+h.kubeconfig(),
-			"delete", swept, "--selector="+RunLabel+"="+id, "--ignore-not-found", "--wait=false")
+	kubectl := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, programs[binaries.Kubectl.Name], append([]string{"--kubeconfig=" + h.kubeconfig()}, args...)...)
 		cmd.Env = environ.Servers("KUBECACHEDIR=" + filepath.Join(h.work(), "kubectl"))
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
+		var out, trouble bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &trouble
 		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("sweep what an aborted run left on the lab: %w: %s", err, lastLine(out.String()))
+			return "", fmt.Errorf("sweep what an aborted run left on the lab: %w: %s", err, lastLine(trouble.String()))
+		}
+		return out.String(), nil
+	}
+	for _, id := range dead {
+		if err := letGo(kubectl, id); err != nil {
+			return err
+		}
+		if _, err := kubectl("delete", swept, "--selector="+RunLabel+"="+id, "--ignore-not-found", "--wait=false"); err != nil {
+			return err
 		}
 		if err := os.Remove(filepath.Join(h.runs(), id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("forget an aborted run: %w", err)
+		}
+	}
+	return nil
+}
+
+// letGo removes the finalizers from a dead run's custom resources. Whoever has put them there is dead as well, and neither the objects
+// nor their definition and namespaces would ever go.
+func letGo(kubectl func(...string) (string, error), id string) error {
+	definitions, err := kubectl("get", "customresourcedefinitions", "--selector="+RunLabel+"="+id, "--output=jsonpath={.items[*].metadata.name}")
+	if err != nil {
+		return err
+	}
+	for resource := range strings.FieldsSeq(definitions) {
+		held, err := kubectl("get", resource, "--all-namespaces", "--ignore-not-found",
+			`--output=jsonpath={range .items[?(@.metadata.finalizers)]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}`)
+		if err != nil {
+			return err
+		}
+		for object := range strings.FieldsSeq(held) {
+			namespace, name, _ := strings.Cut(object, "/")
+			if _, err := kubectl("patch", resource, name, "--namespace="+namespace, "--type=merge", `--patch={"metadata":{"finalizers":null}}`); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

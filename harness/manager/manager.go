@@ -55,6 +55,7 @@ func Client(api *cluster.Cluster, scheme *runtime.Scheme) client.WithWatch {
 func Start(ctx context.Context, api *cluster.Cluster, scheme *runtime.Scheme, namespace string, setup func(ctrl.Manager) error) (context.Context, *harness.Loop) {
 	ginkgo.GinkgoHelper()
 	judge, recorded := api.JudgeConfig(), api.Config()
+	recorded.QPS = -1 // as controller-runtime's own GetConfig has it: the server keeps order, and a hot loop is seen
 	broken, giveUp := context.WithCancel(ctx)
 	logger := logr.New(&sink{giveUp: giveUp})
 	wait, loop := harness.Start(broken, "the manager", func(ctx context.Context) error {

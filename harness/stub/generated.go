@@ -12,6 +12,9 @@ import (
 // generated is the line that says that a tool writes a file, as https://go.dev/s/generatedcode has it; in YAML with a "#".
 var generated = regexp.MustCompile(`(?m)^(?://|#) Code generated .* DO NOT EDIT\.$`)
 
+// IsGenerated says whether a tool writes a file.
+func IsGenerated(src []byte) bool { return generated.Match(src) }
+
 // generatedTodo is what the learner reads in such a file.
 const generatedTodo = Todo + " A tool writes this file, see the lesson. Until then it compiles, and does nothing."
 

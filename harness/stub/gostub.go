@@ -8,6 +8,8 @@ import (
 	"go/parser"
 	"go/printer"
 	"go/token"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/tools/go/ast/astutil"
@@ -186,6 +188,7 @@ func (g *goStub) tidy(text string) ([]byte, error) {
 	if g.needsErrors {
 		astutil.AddImport(fset, file, "errors")
 	}
+	pruneDotImports(fset, file)
 	var b bytes.Buffer
 	if err := format.Node(&b, fset, file); err != nil {
 		return nil, fmt.Errorf("format the stub: %w", err)
@@ -195,4 +198,19 @@ func (g *goStub) tidy(text string) ([]byte, error) {
 		return nil, fmt.Errorf("prune the imports of the stub: %w", err)
 	}
 	return out, nil
+}
+
+// pruneDotImports removes dot imports when no exported name is left that could come from them. imports.Process leaves them alone.
+func pruneDotImports(fset *token.FileSet, file *ast.File) {
+	if slices.ContainsFunc(file.Unresolved, func(id *ast.Ident) bool { return id.IsExported() }) {
+		return
+	}
+	for _, spec := range slices.Clone(file.Imports) {
+		if spec.Name == nil || spec.Name.Name != "." {
+			continue
+		}
+		if path, err := strconv.Unquote(spec.Path.Value); err == nil {
+			astutil.DeleteNamedImport(fset, file, ".", path)
+		}
+	}
 }
