@@ -45,8 +45,8 @@ kubectl: ## kubectl on the lab: make kubectl ARGS='get pods -A'
 .PHONY: generate verify mutants lint unit test bench
 generate: ## Write the stubs from the solutions
 	@$(KATA_CLI) generate $(SELECT)
-verify: ## Every stub is red for the right reason, every solution green
-	@$(KATA_CLI) verify $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(RACE)),--race)
+verify: ## Every stub is red for the right reason, every solution green: make verify [ROUNDS=50]
+	@$(KATA_CLI) verify $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(RACE)),--race) $(if $(ROUNDS),--rounds=$(ROUNDS))
 mutants: ## The specs catch every wrong solution: make mutants [FULL=1]
 	@$(KATA_CLI) mutants $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(FULL)),--full)
 lint: ## go vet, the katas' own rules, golangci-lint where it is installed

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -74,19 +75,21 @@ func (a *App) generate(s selection, checkOnly bool) error {
 func (a *App) verifyCommand() *cobra.Command {
 	var s selection
 	var asJSON, race bool
+	var rounds int
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove that every stub is red for the right reason and every solution green",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.verify(c.Context(), s, race, asJSON) },
+		RunE:  func(c *cobra.Command, _ []string) error { return a.verify(c.Context(), s, race, rounds, asJSON) },
 	}
 	s.flags(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print the verdicts as JSON")
 	c.Flags().BoolVar(&race, "race", false, "run the solutions under the race detector")
+	c.Flags().IntVar(&rounds, "rounds", 0, "run the solutions so many times more, without go's cache, until one is red")
 	return c
 }
 
-func (a *App) verify(ctx context.Context, s selection, race, asJSON bool) error {
+func (a *App) verify(ctx context.Context, s selection, race bool, rounds int, asJSON bool) error {
 	w, katas, err := a.choose(s)
 	if err != nil {
 		return err
@@ -94,9 +97,12 @@ func (a *App) verify(ctx context.Context, s selection, race, asJSON bool) error 
 	if err := a.prepare(ctx, w, katas); err != nil {
 		return err
 	}
-	phase := "stubs"
-	_, clear := a.ui.status(func() string { return fmt.Sprintf("verifying the %s of %d katas", phase, len(katas)) })
-	verdicts, err := verify.Run(ctx, verify.Options{Workbook: w, Katas: katas, Dir: scratch(w, "verify"), Race: race})
+	var phase atomic.Value
+	phase.Store("stubs")
+	_, clear := a.ui.status(func() string { return fmt.Sprintf("verifying %d katas: %s", len(katas), phase.Load()) })
+	verdicts, err := verify.Run(ctx, verify.Options{
+		Workbook: w, Katas: katas, Dir: scratch(w, "verify"), Race: race, Rounds: rounds, Phase: func(name string) { phase.Store(name) },
+	})
 	clear()
 	if err != nil {
 		return explainGo(err)
@@ -112,6 +118,9 @@ func (a *App) verify(ctx context.Context, s selection, race, asJSON bool) error 
 		err = a.printJSON(map[string]any{"katas": verdicts, "specs": specs, "wrong": wrong})
 	} else {
 		a.showVerdicts(verdicts)
+		if len(verdicts) > 0 && verdicts[0].Rounds > 0 {
+			a.ui.line("%d of %d rounds more", verdicts[0].Rounds, rounds)
+		}
 		if wrong == 0 {
 			a.ui.line("verify: %d katas, %d specs: stubs red, solutions green", len(verdicts), specs)
 		} else {

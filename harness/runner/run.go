@@ -35,6 +35,8 @@ type Options struct {
 	Race bool
 	// Focus is the full text of the only spec to run, or empty.
 	Focus string
+	// Uncached runs the specs although go has the answer for the same code.
+	Uncached bool
 	// Parallel is how many packages go test runs at once; 0 leaves it to go.
 	Parallel int
 	// Env is added to the environment. What a test reads from it is part of go's cache key: keep it constant.
@@ -182,6 +184,9 @@ func (c *collector) goTest(ctx context.Context, packages []string) error {
 	args := []string{"test", "-json", "-vet=off", "-timeout=" + testTimeout.String()}
 	if c.o.Race {
 		args = append(args, "-race")
+	}
+	if c.o.Uncached {
+		args = append(args, "-count=1")
 	}
 	if c.o.Overlay != "" {
 		args = append(args, "-overlay="+c.o.Overlay)
