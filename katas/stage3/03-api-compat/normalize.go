@@ -1,0 +1,43 @@
+// Package apicompat gives an API that has been v1 for years a plural beside its singular: an Order's spec.topping gets
+// spec.toppings. Clients that were built before it go on as if nothing had happened, and nothing of what newer ones say is lost.
+//
+// Begin with [NormalizeOnRead], [NormalizeOnCreate] and [NormalizeOnUpdate], which guess what a client meant, then [Validate] and
+// [ValidateUpdate], which judge it. [Compare] says of any change whether it is one that old clients survive.
+package apicompat
+
+import (
+	"github.com/kubekata/kubekata/katas/stage3/03-api-compat/order"
+)
+
+// NormalizeOnRead makes an Order that comes out of the store complete: one that was stored before there were toppings has its
+// topping as the only one of its toppings. Any other stays as it is.
+func NormalizeOnRead(stored *order.Order) {
+	// TODO(kata): Which Orders have a topping and no toppings?
+	panic("NormalizeOnRead is not implemented")
+}
+
+// NormalizeOnCreate completes an Order that a client wants made: one with a topping and no toppings comes from a client that
+// knows nothing else, and gets the topping as the only one of its toppings. Any other stays as it is, and is for Validate to
+// judge. An empty list is no toppings.
+func NormalizeOnCreate(created *order.Order) {
+	// TODO(kata): It is less than one thinks.
+	panic("NormalizeOnCreate is not implemented")
+}
+
+// NormalizeOnUpdate completes an Order that a client wants to put in the place of old, whether by an update or a patch.
+// Old is what NormalizeOnRead has left of the stored one. The client says nothing about toppings when it sends none, as an old one
+// does in an update, or those that old has, as an old one does in a patch. Then:
+//
+//   - The topping is the same as before: toppings are those of old.
+//   - The topping is cleared: so are the toppings.
+//   - The topping is another one: it is the only one of the toppings.
+//
+// A client that says something about toppings knows what it does: the Order stays as it is, and is for ValidateUpdate to judge. An
+// empty list is no toppings. Nothing but toppings is changed, nothing in old, and the two share no memory afterwards. To do it
+// twice is to do it once.
+func NormalizeOnUpdate(updated, old *order.Order) {
+	// TODO(kata): First: does the client say anything about toppings? Then, if not: what has it done to the topping?
+	panic("NormalizeOnUpdate is not implemented")
+}
+
+// TODO(kata): What the functions have in common may be a function of its own.

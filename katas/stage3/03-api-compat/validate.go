@@ -1,0 +1,31 @@
+package apicompat
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/kubekata/kubekata/katas/stage3/03-api-compat/order"
+)
+
+// Validate says all that is wrong with an Order that is to be made and that NormalizeOnCreate has seen:
+//
+//   - toppings without a topping: Required, at spec.topping. A topping without toppings: Required, at spec.toppings.
+//   - both, and the first of the toppings is not the topping: Invalid, at spec.toppings[0].
+//   - a topping that is in the list before: Duplicate, at spec.toppings[i], the later one.
+//   - a topping whose name has an order.NameProblem: Invalid, at spec.toppings[i], with the problem as its detail.
+//
+// A pizza without any topping is a good pizza. The Order stays as it is.
+func Validate(created *order.Order) field.ErrorList {
+	// TODO(kata): Each error has a type, a path and the value: field.Required, field.Invalid, field.Duplicate. The path begins with
+	// field.NewPath("spec"). Do not stop at the first one.
+	panic("Validate is not implemented")
+}
+
+// ValidateUpdate says all that is wrong with an Order that is to take the place of old, after NormalizeOnUpdate. It is as strict as
+// Validate, but for one thing: the check of names is younger than many an Order. A topping that is among old's toppings, at whatever
+// place, may keep its bad name; a new one may not have one. Otherwise nobody could change anything about the old Order any more.
+func ValidateUpdate(updated, old *order.Order) field.ErrorList {
+	// TODO(kata): Validate, and a look at what was there before. Which of the errors may that excuse?
+	panic("ValidateUpdate is not implemented")
+}
+
+// TODO(kata): What the two have in common may be a function of its own.

@@ -1,0 +1,58 @@
+package crdbasics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+var (
+	// ErrStorage refuses to retire the version in which the server stores objects.
+	ErrStorage = errors.New("it is the storage version")
+	// ErrStored refuses to retire a version in which objects may still be stored, since status.storedVersions lists it.
+	ErrStored = errors.New("it is still in status.storedVersions")
+)
+
+// Retire takes a version out of service: it removes it from the spec.versions of the CustomResourceDefinition with the given name,
+// and changes nothing else. A version that is not there is retired already: Retire returns nil, and writes nothing.
+//
+// It writes nothing either, and returns an error that wraps
+//   - ErrStorage when the version is the storage version,
+//   - else ErrStored when status.storedVersions lists it. Who may remove it from there is whoever has migrated the objects, which
+//     Retire has not.
+//
+// When somebody else has written in between, and the server says so with a conflict, Retire begins anew, with the definition as
+// it is now and with all of these questions; when that happens again and again, it gives up after a few times and returns the conflict.
+// Any other error of the server ends it at once. All errors name the definition and the version, and wrap the server's own.
+//
+// c reads from the server: with a cache, the second look would see what the first one saw.
+func Retire(ctx context.Context, c client.Client, name, version string) error {
+	// kata:begin Get the definition, refuse what must not be retired, and update it without the version; again on a conflict.
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := c.Get(ctx, client.ObjectKey{Name: name}, crd); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(crd.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == version })
+		switch {
+		case i < 0:
+			return nil
+		case crd.Spec.Versions[i].Storage:
+			return ErrStorage
+		case slices.Contains(crd.Status.StoredVersions, version):
+			return ErrStored
+		}
+		crd.Spec.Versions = slices.Delete(crd.Spec.Versions, i, i+1)
+		return c.Update(ctx, crd) // the resource version goes with it, so that what was checked is what is changed
+	})
+	if err != nil {
+		return fmt.Errorf("retire %s of definition %s: %w", version, name, err)
+	}
+	return nil
+	// kata:end
+}
