@@ -21,9 +21,10 @@ var Definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Ver
 // defineBound is how long a server may take until it serves a new resource: some tens of milliseconds, when it is idle.
 const defineBound = 20 * time.Second
 
-// Define makes a CustomResourceDefinition for the specs, with the run's label, and waits until the server serves its resource, in
-// the first of its versions. It is deleted when the suite ends; a spec may delete it before. Give it a group of the kata's own: a
-// namespace's name makes one.
+// Define makes a CustomResourceDefinition for the specs, with the run's label, and waits until the server serves its resource, and
+// tells so in its discovery, in the first of its versions. It is deleted when the suite ends; a spec may delete it before. Give it a group of the kata's own: a
+// namespace's name makes one. (For two seconds after that the server lets a create in the new resource wait, and its aggregated discovery
+// does not know it. Server-side apply does not wait.)
 func (c *Cluster) Define(ctx context.Context, crd *unstructured.Unstructured) schema.GroupVersionResource {
 	ginkgo.GinkgoHelper()
 	c.Own(crd)
@@ -34,7 +35,10 @@ func (c *Cluster) Define(ctx context.Context, crd *unstructured.Unstructured) sc
 	c.definitions = append(c.definitions, resource)
 	var refusal error // the last one: a server that has just begun to serve a resource has several ways to say "not yet"
 	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, defineBound, true, func(ctx context.Context) (bool, error) {
-		_, refusal = c.dyn.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1})
+		if _, refusal = c.dyn.Resource(resource).List(ctx, metav1.ListOptions{Limit: 1}); refusal == nil {
+			// What is served is not yet discovered: a client with a RESTMapper would not find it.
+			_, refusal = c.judge.Discovery().ServerResourcesForGroupVersion(resource.GroupVersion().String())
+		}
 		return refusal == nil, nil
 	})
 	if err != nil {
