@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,7 +30,7 @@ func (a *App) execCommand() *cobra.Command {
 	return c
 }
 
-// exec builds the kata's program from the learner's code and runs it with the lab's kubeconfig.
+// exec builds the kata's program from the learner's code and runs it, with the lab's kubeconfig when it speaks to a server.
 func (a *App) exec(ctx context.Context, s selection, args []string) error {
 	w, k, err := a.one(s)
 	if err != nil {
@@ -36,9 +39,17 @@ func (a *App) exec(ctx context.Context, s selection, args []string) error {
 	if _, err := os.Stat(filepath.Join(k.Dir(), "cmd", "main.go")); err != nil {
 		return withHint(fmt.Errorf("%s has no program to watch", k.ID()), fmt.Sprintf("make kata STAGE=%d KATA=%s runs its specs", k.Stage, k.Name))
 	}
-	state, err := a.labUp(ctx, w)
+	env := []string{"KUBECONFIG=" + os.DevNull}
+	server, err := speaksToServer(filepath.Join(k.Dir(), "cmd"))
 	if err != nil {
 		return err
+	}
+	if server {
+		state, err := a.labUp(ctx, w)
+		if err != nil {
+			return err
+		}
+		env = state.KubectlEnv()
 	}
 	bin := scratch(w, "bin", k.Slug())
 	build := exec.CommandContext(ctx, "go", "build", "-o", bin, "./"+k.Rel()+"/cmd")
@@ -53,7 +64,27 @@ func (a *App) exec(ctx context.Context, s selection, args []string) error {
 	if err != nil {
 		return fmt.Errorf("build the program of %s: %w", k.ID(), err)
 	}
-	return a.child(w.Root, state.KubectlEnv(), bin, args...)
+	return a.child(w.Root, env, bin, args...)
+}
+
+// speaksToServer reports whether a program takes its configuration from package loopback, as those do that need the lab.
+func speaksToServer(dir string) (bool, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return false, err
+	}
+	for _, path := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return false, fmt.Errorf("read the program: %w", err)
+		}
+		for _, i := range file.Imports {
+			if strings.HasSuffix(i.Path.Value, `/harness/loopback"`) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // child runs a program on the App's streams until it ends. Ctrl-C reaches it through the terminal; a termination is
