@@ -2,6 +2,7 @@ package codegen_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"testing"
@@ -46,21 +47,28 @@ var _ = Describe("Order", func() {
 
 	It("leaves the Loaf that it was given as it is", func(ctx SpecContext) {
 		k := newKitchen(ctx)
-		mine := k.loaf("rye", bakeryv1.LoafSpec{Steps: []bakeryv1.Step{{Name: "knead"}}})
-		before := mine.Spec
-		step := before.Steps[0]
+		mine := k.loaf("rye", bakeryv1.LoafSpec{Steps: []bakeryv1.Step{{Name: "bake"}}})
+		before := mine.DeepCopy()
 		_, err := codegen.Order(ctx, k.client, mine)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(mine.Spec.Flour).To(BeEmpty(), "the flour of the Loaf that was passed to Order")
-		Expect(mine.Spec.Steps).To(ConsistOf(step), "the steps of the Loaf that was passed to Order")
-		Expect(mine.UID).To(BeEmpty(), "the UID of the Loaf that was passed to Order")
+		Expect(mine).To(Equal(before), "the Loaf that was passed to Order")
 	})
 
-	It("returns the server's error", func(ctx SpecContext) {
+	It("returns the server's error, as it is", func(ctx SpecContext) {
 		k := newKitchen(ctx)
 		k.create(ctx, "rye", bakeryv1.LoafStatus{})
 		_, err := codegen.Order(ctx, k.client, k.loaf("rye", bakeryv1.LoafSpec{}))
 		Expect(apierrors.IsAlreadyExists(err)).To(BeTrue(), "the error of Order, when there is a Loaf of that name: got %v", err)
+		Expect(err).To(BeAssignableToTypeOf(&apierrors.StatusError{}), "the error of Order")
+	})
+
+	It("ends with its context", func(ctx SpecContext) {
+		k := newKitchen(ctx)
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := codegen.Order(ended, k.client, k.loaf("rye", bakeryv1.LoafSpec{}))
+		Expect(err).To(MatchError(context.Canceled), "the error of Order, whose context has ended")
+		Expect(codegen.Weigh(ended, k.client, k.ns, "rye", 1)).To(MatchError(context.Canceled), "the error of Weigh, whose context has ended")
 	})
 })
 
@@ -75,10 +83,10 @@ var _ = Describe("Weigh", func() {
 		Expect(status.BakedAt).NotTo(BeNil(), "status.bakedAt of loaf %s/rye, which was there before", k.ns)
 	})
 
-	It("tries again when somebody was faster", func(ctx SpecContext) {
+	It("tries again when somebody was faster, and faster again", func(ctx SpecContext) {
 		k := newKitchen(ctx)
 		k.create(ctx, "rye", bakeryv1.LoafStatus{})
-		k.meanwhile(func(ctx context.Context) { k.note(ctx, "rye", "en", "contains nuts") })
+		k.meanwhile(3, func(ctx context.Context, n int) { k.note(ctx, "rye", "en", fmt.Sprintf("contains %d nuts", n)) })
 		Expect(codegen.Weigh(ctx, k.client, k.ns, "rye", 750)).To(Succeed())
 		loaf := k.get(ctx, "rye")
 		Expect(loaf.Status.Grams).To(HaveValue(BeEquivalentTo(750)), "status.grams of loaf %s/rye", k.ns)
@@ -88,6 +96,7 @@ var _ = Describe("Weigh", func() {
 	It("gives up on what is no conflict", func(ctx SpecContext) {
 		k := newKitchen(ctx)
 		Expect(apierrors.IsNotFound(codegen.Weigh(ctx, k.client, k.ns, "nothing", 750))).To(BeTrue(), "the error of Weigh is the server's: there is no such Loaf")
+		Expect(len(api.Requests())).To(BeNumerically("<=", 2), "requests of Weigh for a Loaf that is not there: %v", api.Requests())
 		k.create(ctx, "rye", bakeryv1.LoafStatus{})
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if r.Verb == "get" {
@@ -98,7 +107,7 @@ var _ = Describe("Weigh", func() {
 		Expect(apierrors.IsForbidden(codegen.Weigh(ctx, k.client, k.ns, "rye", 750))).To(BeTrue(), "the error of Weigh is the server's: it has refused the write")
 		writes := 0
 		for _, r := range api.Requests() {
-			if r.Verb == "update" || r.Verb == "patch" {
+			if r.Name == "rye" && (r.Verb == "update" || r.Verb == "patch") {
 				writes++
 			}
 		}
@@ -140,6 +149,15 @@ var _ = Describe("A Shelf", func() {
 			}
 		}
 		Expect(lists).To(BeNumerically("<=", 1), "gets and lists of the shelf: it has a cache")
+	})
+
+	It("ends with its context, without an error", func(ctx SpecContext) {
+		k := newKitchen(ctx)
+		shelf := codegen.NewShelf(k.client, k.ns)
+		wait, loop := harness.Start(ctx, "Shelf.Run", shelf.Run)
+		Expect(shelf.Wait(wait)).To(Succeed())
+		Expect(loop.Stop()).To(Succeed())
+		Expect(loop.Err()).NotTo(HaveOccurred(), "what Run returns when its context has ended")
 	})
 
 	It("looks at its own namespace alone", func(ctx SpecContext) {

@@ -93,15 +93,17 @@ func (k *kitchen) remove(ctx context.Context, name string) {
 	Expect(k.judge.Resource(loaves).Namespace(k.ns).Delete(ctx, name, metav1.DeleteOptions{})).To(Succeed(), "delete loaf %s/%s for the spec", k.ns, name)
 }
 
-// meanwhile does something before the learner's first write.
-func (k *kitchen) meanwhile(do func(context.Context)) {
-	var once sync.Once
+// meanwhile does something before each of the learner's first writes.
+func (k *kitchen) meanwhile(times int, do func(ctx context.Context, n int)) {
+	var mu sync.Mutex
+	n := 0
 	api.Intercept(func(r cluster.Request) *cluster.Answer {
-		if r.Verb == "update" || r.Verb == "patch" {
-			once.Do(func() {
-				defer GinkgoRecover()
-				do(context.Background())
-			})
+		mu.Lock()
+		defer mu.Unlock()
+		if n < times && (r.Verb == "update" || r.Verb == "patch") {
+			n++
+			defer GinkgoRecover()
+			do(context.Background(), n)
 		}
 		return nil
 	})

@@ -97,6 +97,12 @@ var _ = Describe("The defaults", func() {
 		Expect(defaulted(*once.DeepCopy())).To(Equal(once))
 	})
 
+	It("are each Loaf's own", func() {
+		spec := bakeryv1.LoafSpec{Steps: []bakeryv1.Step{{Name: "knead"}}}
+		one, other := defaulted(*spec.DeepCopy()), defaulted(*spec.DeepCopy())
+		Expect(shared("LoafSpec", reflect.ValueOf(&one), reflect.ValueOf(&other))).To(BeEmpty(), "what two Loaves with defaults share")
+	})
+
 	It("are those of a list's Loaves as well", func() {
 		list := &bakeryv1.LoafList{Items: []bakeryv1.Loaf{{}, {Spec: bakeryv1.LoafSpec{Flour: "rye"}}}}
 		newScheme().Default(list)

@@ -42,6 +42,7 @@ var _ = Describe("The controller", func() {
 		Entry("a product", mathv1.ActionMul, int64(-6), int64(7), int64(-42)),
 		Entry("a quotient, cut off towards zero", mathv1.ActionDiv, int64(-7), int64(2), int64(-3)),
 		Entry("with the largest numbers there are", mathv1.ActionAdd, int64(math.MaxInt64), int64(math.MinInt64), int64(-1)),
+		Entry("a product that no floating-point number has", mathv1.ActionMul, int64(3037000499), int64(3037000499), int64(9223372030926249001)),
 		Entry("a product as large as can be", mathv1.ActionMul, int64(math.MinInt64/2), int64(2), int64(math.MinInt64)),
 	)
 
@@ -100,6 +101,7 @@ var _ = Describe("What cannot be calculated", func() {
 			wait, _ := w.run(ctx)
 			w.make(ctx, "large", action, first, second)
 			w.eventually(wait, "large").Should(haveFailed(mathv1.ReasonOverflow, 1))
+			Expect(ready(w.get(ctx, "large")).Message).NotTo(BeEmpty(), "the message, which the user reads")
 		},
 		Entry("a sum", mathv1.ActionAdd, int64(math.MaxInt64), int64(1)),
 		Entry("a sum, downwards", mathv1.ActionAdd, int64(math.MinInt64), int64(-1)),
@@ -114,13 +116,18 @@ var _ = Describe("What cannot be calculated", func() {
 		w := newWorld(ctx)
 		status := w.reconcileOnce(ctx, mathv1.CalculateSpec{Action: "pow", First: 2, Second: 3})
 		Expect(status).To(haveFailed(mathv1.ReasonUnknownAction, 1))
+		Expect(status.Conditions[0].Message).NotTo(BeEmpty(), "the message, which the user reads")
 	})
 
 	It("is not tried again", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.make(ctx, "impossible", mathv1.ActionDiv, 1, 0)
-		Expect(w.reconcile(ctx, "impossible")).To(Equal(ctrl.Result{}), "what Reconcile returns: nothing will change until the user does something")
+		w.make(ctx, "large", mathv1.ActionMul, math.MaxInt64, 2)
+		for _, name := range []string{"impossible", "large"} {
+			Expect(w.reconcile(ctx, name)).To(Equal(ctrl.Result{}), "what Reconcile of %s returns: nothing will change until the user does something", name)
+		}
 		Expect(w.status(ctx, "impossible")).To(haveFailed(mathv1.ReasonDivisionByZero, 1))
+		Expect(w.status(ctx, "large")).To(haveFailed(mathv1.ReasonOverflow, 1))
 	})
 
 	It("takes the old result away", func(ctx SpecContext) {
@@ -187,13 +194,41 @@ var _ = Describe("The status", func() {
 	It("keeps the conditions of others", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		made := w.make(ctx, "sum", mathv1.ActionAdd, 1, 1)
-		made.Status.Conditions = []metav1.Condition{{
-			Type: "Audited", Status: metav1.ConditionTrue, Reason: "LooksGood", LastTransitionTime: metav1.Now(),
-		}}
+		made.Status.Conditions = []metav1.Condition{audited()}
 		w.setStatus(ctx, made)
+		before := meta.FindStatusCondition(w.get(ctx, "sum").Status.Conditions, "Audited")
 		wait, _ := w.run(ctx)
 		w.eventually(wait, "sum").Should(haveResult(2, 1))
-		Expect(meta.FindStatusCondition(w.get(ctx, "sum").Status.Conditions, "Audited")).NotTo(BeNil(), "the condition Audited, which somebody else has written")
+		Expect(meta.FindStatusCondition(w.get(ctx, "sum").Status.Conditions, "Audited")).To(Equal(before), "the condition Audited, which is somebody else's")
+	})
+
+	It("keeps a condition that somebody writes at the same moment", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.make(ctx, "sum", mathv1.ActionAdd, 1, 1)
+		between(func(r cluster.Request) bool { return r.Subresource == "status" }, func() {
+			now := w.get(context.WithoutCancel(ctx), "sum")
+			now.Status.Conditions = append(now.Status.Conditions, audited())
+			w.setStatus(context.WithoutCancel(ctx), now)
+		})
+		wait, _ := w.run(ctx)
+		w.eventually(wait, "sum").Should(haveResult(2, 1))
+		Expect(meta.FindStatusCondition(w.get(ctx, "sum").Status.Conditions, "Audited")).NotTo(BeNil(),
+			"the condition Audited, which somebody else has written between the controller's read and its write")
+	})
+
+	It("is put right when somebody else has changed it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		wait, _ := w.run(ctx)
+		w.make(ctx, "sum", mathv1.ActionAdd, 1, 1)
+		w.eventually(wait, "sum").Should(haveResult(2, 1))
+		forged := w.get(ctx, "sum")
+		forged.Status.Result = new(int64(3))
+		w.setStatus(ctx, forged)
+		w.eventually(wait, "sum").Should(haveResult(2, 1))
+		forged = w.get(ctx, "sum")
+		ready(forged).Status, ready(forged).Reason = metav1.ConditionFalse, mathv1.ReasonOverflow
+		w.setStatus(ctx, forged)
+		w.eventually(wait, "sum").Should(haveResult(2, 1))
 	})
 
 	It("is written again when the server has refused it", func(ctx SpecContext) {
@@ -215,6 +250,19 @@ var _ = Describe("Reconcile", func() {
 		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "the error that Reconcile returns, when the server has refused the status: got %v", err)
 	})
 
+	It("returns the server's error when it cannot read", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		w.make(ctx, "sum", mathv1.ActionAdd, 1, 1)
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			if r.Resource != "calculates" || r.Verb != "get" {
+				return nil
+			}
+			return &cluster.Answer{Status: &metav1.Status{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "not today"}}
+		})
+		_, err := w.reconciler(ctx).Reconcile(ctx, w.request("sum"))
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "the error that Reconcile returns, when the Calculate cannot be read: got %v", err)
+	})
+
 	It("has nothing to do for one that is gone", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		Expect(w.reconcile(ctx, "never-there")).To(Equal(ctrl.Result{}))
@@ -233,6 +281,13 @@ var _ = Describe("Reconcile", func() {
 		Expect(w.get(ctx, "sum").Status).To(haveResult(2, 1), "the status was written for a spec that was read at generation 1")
 	})
 })
+
+// audited is a condition of somebody else's.
+func audited() metav1.Condition {
+	return metav1.Condition{
+		Type: "Audited", Status: metav1.ConditionTrue, Reason: "LooksGood", ObservedGeneration: 7, LastTransitionTime: metav1.Unix(1_700_000_000, 0),
+	}
+}
 
 // age is how long ago a time was.
 func age(t metav1.Time) time.Duration { return time.Since(t.Time) }

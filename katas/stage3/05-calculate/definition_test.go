@@ -102,6 +102,7 @@ var _ = Describe("The definition", func() {
 			description, _, err := unstructured.NestedString(versions[0].(map[string]any), append(path, "description")...)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(len(strings.Fields(description))).To(BeNumerically(">=", 3), "the words of the description of %s: got %q", field, description)
+			Expect(description).To(HavePrefix(field[strings.Index(field, ".")+1:]), "the description of %s begins with the field's JSON name", field)
 			Expect(description).NotTo(ContainSubstring("TODO"), "the description of %s", field)
 		}
 	})
@@ -152,6 +153,7 @@ var _ = Describe("The role", func() {
 	It("allows no more than looking at Calculates, and writing their status", func() {
 		var role rbacv1.ClusterRole
 		decode(roleFile, &role)
+		Expect(role.Kind).To(Equal("ClusterRole"), "the kind of %s", roleFile)
 		Expect(role.Rules).NotTo(BeEmpty(), "the rules of %s", roleFile)
 		may := map[string][]string{"calculates": {"get", "list", "watch"}, "calculates/status": {"get", "update", "patch"}}
 		for _, rule := range role.Rules {
@@ -208,7 +210,7 @@ func (w *world) table(ctx context.Context) string {
 		var line []string
 		for j, c := range table.ColumnDefinitions {
 			switch {
-			case c.Name == "Age":
+			case c.Name == "Age", c.Priority > 0: // kubectl shows the latter with -o wide
 			case i < 0:
 				line = append(line, c.Name)
 			default:

@@ -232,7 +232,10 @@ func between(match func(cluster.Request) bool, do func()) {
 	var once sync.Once
 	api.Intercept(func(r cluster.Request) *cluster.Answer {
 		if match(r) {
-			once.Do(do)
+			once.Do(func() {
+				defer GinkgoRecover()
+				do()
+			})
 		}
 		return nil
 	})

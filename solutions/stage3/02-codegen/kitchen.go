@@ -30,7 +30,7 @@ func Order(ctx context.Context, client versioned.Interface, loaf *bakeryv1.Loaf)
 	// kata:end
 }
 
-// Weigh writes a Loaf's weight, in grams, into its status, and leaves the rest of the status as it is. It tries again when somebody else has
+// Weigh writes a Loaf's weight, in grams, into its status, and leaves the rest of the status as it is. It tries again, some times, when somebody else has
 // changed the Loaf in between. A Loaf that is not there is the server's error (apierrors.IsNotFound).
 func Weigh(ctx context.Context, client versioned.Interface, namespace, name string, grams int32) error {
 	// kata:begin Get, change, UpdateStatus; and again on a conflict, from the Get on.

@@ -37,7 +37,7 @@ func Specs() []bench.Spec {
 		{Name: "leaves the Deployment of an older Site of its name alone", Run: blockedByNamesake},
 		{Name: "says how many replicas are ready, of which generation", Run: status},
 		{Name: "does nothing for a Site that is gone", Run: gone},
-		{Name: "makes nothing for a Site that is being deleted", Run: deleted},
+		{Name: "makes and changes nothing for a Site that is being deleted", Run: deleted},
 		{Name: "returns the server's errors, whatever it was asked for", Run: serverErrors},
 		{Name: "writes nothing to a real server when all is well", Run: settles},
 		{Name: "writes its status where a real server keeps it", Run: realStatus},
@@ -94,12 +94,11 @@ func makesDeployment(ctx context.Context, g Gomega, b bench.Bench) {
 	once(ctx, g, b, c)
 	d := getDeployment(ctx, g, c)
 	g.Expect(d.Spec.Replicas).To(HaveValue(BeEquivalentTo(2)), "replicas")
-	g.Expect(d.Spec.Template.Spec.Containers).To(ConsistOf(MatchFields(IgnoreExtras, Fields{
+	g.Expect(d.Spec.Template.Spec.Containers).To(ContainElement(MatchFields(IgnoreExtras, Fields{
 		"Name": Equal(site.Container), "Image": Equal("blog:1"),
 	})), "containers")
-	labels := map[string]string{"site": name}
-	g.Expect(d.Spec.Selector.MatchLabels).To(Equal(labels), "selector")
-	g.Expect(d.Spec.Template.Labels).To(Equal(labels), "labels of the pods")
+	g.Expect(d.Spec.Selector.MatchLabels).To(Equal(map[string]string{"site": name}), "selector")
+	g.Expect(d.Spec.Template.Labels).To(HaveKeyWithValue("site", name), "labels of the pods")
 }
 
 func ownsDeployment(ctx context.Context, g Gomega, b bench.Bench) {
@@ -121,7 +120,7 @@ func follows(ctx context.Context, g Gomega, b bench.Bench) {
 	c := world(b, s).Build()
 	once(ctx, g, b, c)
 	d := getDeployment(ctx, g, c)
-	d.Annotations = map[string]string{"team": "a"}
+	metav1.SetMetaDataAnnotation(&d.ObjectMeta, "team", "a")
 	d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{Name: "sidecar", Image: "proxy:1"})
 	g.Expect(c.Update(ctx, d)).To(Succeed())
 	for _, spec := range []site.Spec{{Image: "blog:2", Replicas: 2}, {Image: "blog:2", Replicas: 5}} {
@@ -135,7 +134,7 @@ func follows(ctx context.Context, g Gomega, b bench.Bench) {
 		for _, c := range d.Spec.Template.Spec.Containers {
 			images[c.Name] = c.Image
 		}
-		g.Expect(images).To(Equal(map[string]string{site.Container: spec.Image, "sidecar": "proxy:1"}), "images of the containers")
+		g.Expect(images).To(And(HaveKeyWithValue(site.Container, spec.Image), HaveKeyWithValue("sidecar", "proxy:1")), "images of the containers")
 		g.Expect(d.Annotations).To(HaveKeyWithValue("team", "a"), "annotations")
 	}
 }
@@ -200,6 +199,17 @@ func deleted(ctx context.Context, g Gomega, b bench.Bench) {
 	c := world(b, s).Build()
 	once(ctx, g, b, c)
 	g.Expect(apierrors.IsNotFound(c.Get(ctx, request().NamespacedName, &appsv1.Deployment{}))).To(BeTrue(), "there is no Deployment")
+	g.Expect(getStatus(ctx, g, c)).To(Equal(site.Status{}), "status")
+
+	// The same with a Deployment of its own, which is not as the Site wants it.
+	alive := world(b, newSite(2)).Build()
+	once(ctx, g, b, alive)
+	d := getDeployment(ctx, g, alive)
+	d.ResourceVersion, d.Spec.Replicas = "", new(int32(5))
+	c = world(b, s, d).Build()
+	before := getDeployment(ctx, g, c)
+	once(ctx, g, b, c)
+	g.Expect(getDeployment(ctx, g, c)).To(Equal(before), "the Deployment of a Site that is being deleted")
 }
 
 // serverErrors lets each of the operator's requests fail, one after the other.
@@ -254,10 +264,10 @@ func serverErrors(ctx context.Context, g Gomega, b bench.Bench) {
 }
 
 // real makes a Site on the real server, and returns a client that tells what is written.
-func real(ctx context.Context, g Gomega, b bench.Bench) (c client.Client, written *[]string, req reconcile.Request) {
+func real(ctx context.Context, g Gomega, b bench.Bench, replicas int32) (c client.Client, written *[]string, req reconcile.Request) {
 	direct, err := client.NewWithWatch(b.Config, client.Options{Scheme: b.Scheme})
 	g.Expect(err).NotTo(HaveOccurred())
-	s := &site.Site{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, GenerateName: "blog-"}, Spec: site.Spec{Image: "blog:1", Replicas: 2}}
+	s := &site.Site{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, GenerateName: "blog-"}, Spec: site.Spec{Image: "blog:1", Replicas: replicas}}
 	g.Expect(direct.Create(ctx, s)).To(Succeed())
 	written = &[]string{}
 	c = interceptor.NewClient(direct, interceptor.Funcs{
@@ -286,8 +296,8 @@ func real(ctx context.Context, g Gomega, b bench.Bench) (c client.Client, writte
 }
 
 func settles(ctx context.Context, g Gomega, b bench.Bench) {
-	c, written, req := real(ctx, g, b)
-	for range 2 { // the second may still have to write what the first has seen too early
+	c, written, req := real(ctx, g, b, 0) // of which none gets ready meanwhile, should there be a controller
+	for range 2 {                         // the second may still have to write what the first has seen too early
 		_, err := b.Operator(c).Reconcile(ctx, req)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
@@ -298,7 +308,7 @@ func settles(ctx context.Context, g Gomega, b bench.Bench) {
 }
 
 func realStatus(ctx context.Context, g Gomega, b bench.Bench) {
-	c, _, req := real(ctx, g, b)
+	c, _, req := real(ctx, g, b, 2)
 	_, err := b.Operator(c).Reconcile(ctx, req)
 	g.Expect(err).NotTo(HaveOccurred())
 	s := &site.Site{}

@@ -30,7 +30,8 @@ type Bench struct {
 	Operator operator.Maker
 	// Scheme knows Sites, and Kubernetes' own kinds.
 	Scheme *apiruntime.Scheme
-	// Config leads to a real API server that serves Sites. There are no controllers there, or they do not matter.
+	// Config leads to a real API server that serves Sites. When the specs are graded there are no controllers there: nothing happens by itself.
+	// (make run takes the lab, where a Deployment's replicas get ready after a while.)
 	Config *rest.Config
 	// Namespace is the spec's own, on that server.
 	Namespace string

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -43,13 +44,24 @@ const (
 	GoneIsAnError      Fault = "returns an error for a Site that is gone"
 	ActsOnDeleted      Fault = "makes a Deployment for a Site that is being deleted"
 	SelectsByApp       Fault = "labels its pods otherwise than agreed"
+	SelectsLess        Fault = "makes a Deployment whose selector is another label than agreed"
+	NamesContainer     Fault = "calls the container otherwise than agreed"
+	OneContainer       Fault = "throws away containers that others have added"
+	NeverOnline        Fault = "never says that a Site is Online"
+	AlwaysOnline       Fault = "says that a Site is Online before its replicas are ready"
+	BlockedInSilence   Fault = "does not say that it is blocked"
+	CountsStrangers    Fault = "counts the replicas of a Deployment that is somebody else's"
+	SwallowsGet        Fault = "drops the server's error when the Site cannot be read"
+	ChangesDeleted     Fault = "puts the Deployment of a Site right that is being deleted"
+	ReportsOnDeleted   Fault = "writes the status of a Site that is being deleted"
 )
 
 // Faults are all of them.
 var Faults = []Fault{
 	MakesNothing, IgnoresZero, IgnoresImage, IgnoresReplicas, NotController, NoOwner, TakesOver, OwnerByName, BlockedIsAnError, Overwrites,
 	CountsOnes, ForgetsGeneration, StatusByUpdate, AlwaysUpdates, AlwaysWritesStatus, SwallowsCreate, SwallowsUpdate, SwallowsStatus,
-	ErrorIsAbsence, GoneIsAnError, ActsOnDeleted, SelectsByApp,
+	ErrorIsAbsence, GoneIsAnError, ActsOnDeleted, SelectsByApp, SelectsLess, NamesContainer, OneContainer, NeverOnline, AlwaysOnline,
+	BlockedInSilence, CountsStrangers, SwallowsGet, ChangesDeleted, ReportsOnDeleted,
 }
 
 // planted are the three bugs of the operator that was handed in.
@@ -59,13 +71,16 @@ var planted = []Fault{IgnoresZero, SwallowsCreate, AlwaysUpdates}
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	var s site.Site
 	if err := r.Get(ctx, req.NamespacedName, &s); err != nil {
-		if r.has(GoneIsAnError) {
+		switch {
+		case r.has(GoneIsAnError):
 			return reconcile.Result{}, err
+		case r.has(SwallowsGet):
+			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if s.DeletionTimestamp != nil && !r.has(ActsOnDeleted) {
-		return reconcile.Result{}, nil
+		return reconcile.Result{}, r.dying(ctx, &s)
 	}
 	deployment, blocked, err := r.ensure(ctx, &s)
 	if err != nil {
@@ -74,13 +89,18 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	status := site.Status{Phase: site.PhaseStarting, ObservedGeneration: s.Generation}
 	switch {
 	case blocked:
-		status.Phase = site.PhaseBlocked
+		if !r.has(BlockedInSilence) {
+			status.Phase = site.PhaseBlocked
+		}
+		if r.has(CountsStrangers) {
+			status.Ready = deployment.Status.ReadyReplicas
+		}
 	case r.has(CountsOnes):
 		status.Ready = s.Spec.Replicas
 	case deployment != nil:
 		status.Ready = deployment.Status.ReadyReplicas
 	}
-	if !blocked && status.Ready == s.Spec.Replicas {
+	if !blocked && (status.Ready == s.Spec.Replicas && !r.has(NeverOnline) || r.has(AlwaysOnline)) {
 		status.Phase = site.PhaseOnline
 	}
 	if r.has(ForgetsGeneration) {
@@ -95,6 +115,22 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{}, nil
 }
 
+// dying is called for a Site that is being deleted, for which nothing is to be done.
+func (r *reconciler) dying(ctx context.Context, s *site.Site) error {
+	switch {
+	case r.has(ReportsOnDeleted):
+		return r.write(ctx, s, site.Status{Phase: site.PhaseStarting, ObservedGeneration: s.Generation})
+	case r.has(ChangesDeleted):
+		is := &appsv1.Deployment{}
+		if err := r.Get(ctx, client.ObjectKeyFromObject(s), is); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		_, _, err := r.settle(ctx, s, is)
+		return err
+	}
+	return nil
+}
+
 // write writes the status, if it is another one.
 func (r *reconciler) write(ctx context.Context, s *site.Site, status site.Status) error {
 	if s.Status == status && !r.has(AlwaysWritesStatus) {
@@ -105,7 +141,7 @@ func (r *reconciler) write(ctx context.Context, s *site.Site, status site.Status
 	switch {
 	case r.has(StatusByUpdate):
 		return r.Update(ctx, s)
-	case r.patches:
+	case r.another:
 		return r.Status().Patch(ctx, s, client.MergeFrom(before))
 	}
 	return r.Status().Update(ctx, s)
@@ -128,7 +164,7 @@ func (r *reconciler) ensure(ctx context.Context, s *site.Site) (_ *appsv1.Deploy
 	case err != nil:
 		return nil, false, err
 	case !r.owns(s, is):
-		return nil, true, nil
+		return is, true, nil
 	}
 	return r.settle(ctx, s, is)
 }
@@ -140,9 +176,14 @@ func (r *reconciler) settle(ctx context.Context, s *site.Site, is *appsv1.Deploy
 		ought.Spec.Replicas = r.replicas(s)
 	}
 	for i := range ought.Spec.Template.Spec.Containers {
-		if c := &ought.Spec.Template.Spec.Containers[i]; c.Name == site.Container && !r.has(IgnoresImage) {
+		if c := &ought.Spec.Template.Spec.Containers[i]; c.Name == r.container() && !r.has(IgnoresImage) {
 			c.Image = s.Spec.Image
 		}
+	}
+	if r.has(OneContainer) {
+		ought.Spec.Template.Spec.Containers = slices.DeleteFunc(ought.Spec.Template.Spec.Containers, func(c corev1.Container) bool {
+			return c.Name != site.Container
+		})
 	}
 	changed := !equality.Semantic.DeepEqual(is.Spec, ought.Spec)
 	if r.has(AlwaysUpdates) {
@@ -157,7 +198,7 @@ func (r *reconciler) settle(ctx context.Context, s *site.Site, is *appsv1.Deploy
 		ought = mine
 	}
 	var err error
-	if r.patches {
+	if r.another {
 		err = r.Patch(ctx, ought, client.StrategicMergeFrom(is))
 	} else {
 		err = r.Update(ctx, ought)
@@ -200,22 +241,47 @@ func (r *reconciler) replicas(s *site.Site) *int32 {
 	return &replicas
 }
 
+func (r *reconciler) container() string {
+	if r.has(NamesContainer) {
+		return "app"
+	}
+	return site.Container
+}
+
+// embellish adds what the contract neither asks for nor forbids.
+func (r *reconciler) embellish(d *appsv1.Deployment) {
+	d.Labels = map[string]string{"app.kubernetes.io/managed-by": "another"}
+	d.Annotations = map[string]string{"another/version": "2"}
+	pod := &d.Spec.Template
+	pod.Labels["another/tier"] = "web"
+	pod.Annotations = map[string]string{"another/version": "2"}
+	pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "MODE", Value: "production"}}
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "log", Image: "log:1"})
+}
+
 // deployment is a new Deployment for a Site.
 func (r *reconciler) deployment(s *site.Site) *appsv1.Deployment {
 	labels := map[string]string{"site": s.Name}
 	if r.has(SelectsByApp) {
 		labels = map[string]string{"app": s.Name}
 	}
+	selector := maps.Clone(labels)
+	if r.has(SelectsLess) {
+		labels, selector = map[string]string{"site": s.Name, "app": s.Name}, map[string]string{"app": s.Name}
+	}
 	d := &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Namespace: s.Namespace},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: r.replicas(s),
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Selector: &metav1.LabelSelector{MatchLabels: selector},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: site.Container, Image: s.Spec.Image}}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: r.container(), Image: s.Spec.Image}}},
 			},
 		},
+	}
+	if r.another {
+		r.embellish(d)
 	}
 	switch {
 	case r.has(NoOwner):

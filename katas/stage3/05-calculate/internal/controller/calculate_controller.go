@@ -14,7 +14,8 @@ type CalculateReconciler struct {
 	client.Client
 }
 
-// TODO(kata): Markers for what the controller may do, of which controller-gen makes config/rbac/role.yaml: what it needs, and no more.
+// TODO(kata): Markers for what the controller may do, of which controller-gen makes config/rbac/role.yaml, a ClusterRole: look at
+// Calculates, and get, update or patch their status.
 
 // Reconcile brings the status of one Calculate up to date with its spec:
 //
@@ -22,10 +23,10 @@ type CalculateReconciler struct {
 //   - The condition Ready is True with the reason Calculated, or False with one of the other reasons and a message for the user:
 //     DivisionByZero, Overflow when the result is not an int64, UnknownAction. Its lastTransitionTime changes with its status alone.
 //   - observedGeneration, the status' and the condition's, is the generation of the spec that was read.
-//   - Conditions of other types are others'. They stay.
+//   - Conditions of other types are others'. They stay as they are, also one that is written at the same moment.
 //
-// The status is written when it is not so already. What the user has got wrong is no error: nothing is tried again until the spec
-// changes. An error of the server's is returned, and so tried again, later each time. A Calculate that is gone is none.
+// The status is written when it is not so already, whoever has changed it. What the user has got wrong is no error: nothing is tried again
+// until the spec changes. Without an error, Reconcile returns an empty Result. An error of the server's is returned, and so tried again, later each time. A Calculate that is gone is none.
 func (r *CalculateReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	// TODO(kata): Read the Calculate, calculate, and write the status, if it is another one.
 	return ctrl.Result{}, errors.New("CalculateReconciler.Reconcile is not implemented")

@@ -9,4 +9,5 @@ const (
 )
 
 // TODO(kata): Functions that defaulter-gen finds by their name: SetDefaults_ and the type's, with a pointer to it. They fill in what is
-// left out, and nothing else: a 0 that somebody has written is a 0, and what was defaulted once stays as it is.
+// left out, and nothing else: a 0 that somebody has written is a 0, and what was defaulted once stays as it is. Then generate
+// again, so that they are called.
