@@ -70,7 +70,7 @@ var _ = Describe("oven.yaml", func() {
 				return found.Kind, err
 			}).WithContext(ctx).Should(Equal("Oven"), "the kind of ovens in the discovery of %s/%s", k.group, version)
 			Expect(found.ShortNames).To(Equal([]string{"ov"}), "the short names of %s ovens: kubectl get ov", version)
-			Expect(found.Categories).To(ContainElement("kitchen"), "the categories of %s ovens: kubectl get kitchen", version)
+			Expect(found.Categories).To(Equal([]string{"kitchen"}), "the categories of %s ovens: kubectl get kitchen", version)
 			Expect(found.SingularName).To(Equal("oven"))
 			Expect(found.Namespaced).To(BeTrue(), "ovens are in a namespace")
 		}

@@ -192,7 +192,12 @@ func refusedWith(err error, what, message string) {
 	GinkgoHelper()
 	Expect(err).To(HaveOccurred(), "the server accepts %s", what)
 	Expect(apierrors.IsInvalid(err)).To(BeTrue(), "the server refuses %s, but not as invalid: %v", what, err)
-	Expect(err.Error()).To(ContainSubstring(message), "what the server says to %s", what)
+	var said []string
+	for _, cause := range err.(apierrors.APIStatus).Status().Details.Causes {
+		said = append(said, cause.Message)
+	}
+	// The server puts "Invalid value: …: " before it.
+	Expect(said).To(ContainElement(HaveSuffix(": "+message)), "what the server says to %s", what)
 }
 
 // warnings are what the server has said in Warning headers.

@@ -2,6 +2,7 @@ package crdbasics_test
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -33,6 +34,11 @@ var _ = Describe("The schema", func() {
 			Expect(made.Object["spec"]).To(be(map[string]any{
 				"serial": "NA-0042", "fuel": "gas", "slots": int64(2), "temperature": map[string]any{"idle": int64(120), "baking": int64(380)},
 			}), "the spec of a %s oven of which only serial and fuel were written", version)
+			written := plain()
+			written["contact"], written["slots"] = nil, nil
+			Expect(k.make(ctx, version, ns, "null-as-"+version, written).Object["spec"]).To(be(plain(map[string]any{
+				"slots": int64(2), "temperature": map[string]any{"idle": int64(120), "baking": int64(380)},
+			})), "the spec of a %s oven whose contact and slots are null", version)
 		}
 	})
 
@@ -56,8 +62,16 @@ var _ = Describe("The schema", func() {
 		Entry("a serial of another form", "spec.serial", map[string]any{"serial": "42"}),
 		Entry("a serial with something before it", "spec.serial", map[string]any{"serial": "UNA-0042"}),
 		Entry("a serial with something behind it", "spec.serial", map[string]any{"serial": "NA-00421"}),
+		Entry("a serial in small letters", "spec.serial", map[string]any{"serial": "na-0042"}),
+		Entry("a serial without a dash", "spec.serial", map[string]any{"serial": "NA0042"}),
+		Entry("a serial of one letter", "spec.serial", map[string]any{"serial": "N-0042"}),
+		Entry("a serial of three digits", "spec.serial", map[string]any{"serial": "NA-042"}),
+		Entry("a serial that begins with a digit", "spec.serial", map[string]any{"serial": "4A-0042"}),
 		Entry("an Oven without a fuel", "spec.fuel", map[string]any{"fuel": nil}),
 		Entry("another fuel", "spec.fuel", map[string]any{"fuel": "coal"}),
+		Entry("a fuel that is no text at all", "spec.fuel", map[string]any{"fuel": ""}),
+		Entry("a fuel with a capital letter", "spec.fuel", map[string]any{"fuel": "Gas"}),
+		Entry("steam, which is no fuel", "spec.fuel", map[string]any{"fuel": "steam"}),
 		Entry("slots that are not a number", "spec.slots", map[string]any{"slots": "two"}),
 		Entry("half a slot more", "spec.slots", map[string]any{"slots": 2.5}),
 		Entry("no slots", "spec.slots", map[string]any{"slots": int64(0)}),
@@ -67,6 +81,8 @@ var _ = Describe("The schema", func() {
 		Entry("a baking temperature of 199", "spec.temperature.baking", map[string]any{"temperature": map[string]any{"baking": int64(199)}}),
 		Entry("a baking temperature of 501", "spec.temperature.baking", map[string]any{"temperature": map[string]any{"baking": int64(501)}}),
 		Entry("a contact that is no email address", "spec.contact", map[string]any{"contact": "ask Nino"}),
+		Entry("a contact without a name", "spec.contact", map[string]any{"contact": "@kitchen.example"}),
+		Entry("a contact without a host", "spec.contact", map[string]any{"contact": "nino@"}),
 		Entry("a day of inspection that no calendar has", "spec.inspected", map[string]any{"inspected": "2026-02-30"}),
 		Entry("a day of inspection with an hour", "spec.inspected", map[string]any{"inspected": "2026-02-28T10:00:00Z"}),
 		Entry("vendor settings that are not an object", "spec.vendor", map[string]any{"vendor": "as before"}),
@@ -85,18 +101,23 @@ var _ = Describe("The schema", func() {
 		k, ns := installed(ctx), api.Namespace(ctx)
 		for _, version := range both {
 			for _, change := range []map[string]any{
-				{"slots": int64(1)}, {"slots": int64(12)}, {"fuel": "wood"}, {"fuel": "electric"},
+				{"slots": int64(1)}, {"slots": int64(12)}, {"fuel": "wood"}, {"fuel": "electric"}, {"inspected": "2019-12-31"},
+				{"temperature": map[string]any{"idle": int64(123), "baking": int64(321)}}, {"serial": "ZZ-9999", "slots": int64(7)},
 				{"temperature": map[string]any{"idle": int64(50)}}, {"temperature": map[string]any{"idle": int64(400), "baking": int64(401)}},
+				{"vendor": map[string]any{}},
 				{"temperature": map[string]any{"baking": int64(200)}}, {"temperature": map[string]any{"baking": int64(500)}},
 			} {
 				Expect(k.try(ctx, version, ns, k.oven(version, "right", plain(change)))).To(Succeed(), "a %s oven with %v", version, plain(change))
 			}
+			long := strings.Repeat("napoli-", 30) + "1"
+			Expect(k.try(ctx, version, ns, k.oven(version, long, plain()))).To(Succeed(), "a %s oven with a name of %d letters", version, len(long))
 		}
 	})
 
 	It("keeps the vendor's settings, whatever they are", func(ctx SpecContext) {
 		k, ns := installed(ctx), api.Namespace(ctx)
-		vendor := complete()["vendor"]
+		vendor := complete()["vendor"].(map[string]any)
+		vendor["firmware"], vendor["door"] = "1.4", map[string]any{"glass": map[string]any{"panes": int64(3)}}
 		for _, version := range both {
 			k.make(ctx, version, ns, "made-as-"+version, plain(map[string]any{"vendor": vendor}))
 			Expect(k.get(ctx, "v1", ns, "made-as-"+version).Object["spec"]).To(HaveKeyWithValue("vendor", vendor), "the spec of an oven that was made as %s", version)
@@ -177,6 +198,10 @@ var _ = Describe("The rules", func() {
 		got.Object["spec"] = complete()
 		_, err := k.ovens("v1", ns).Update(ctx, got, metav1.UpdateOptions{})
 		Expect(err).NotTo(HaveOccurred(), "change all of oven %s/napoli except its serial", ns)
-		Expect(k.get(ctx, "v1", ns, "napoli").Object["spec"]).To(be(complete()))
+		got = k.get(ctx, "v1", ns, "napoli")
+		Expect(got.Object["spec"]).To(be(complete()))
+		got.Object["spec"] = plain()
+		_, err = k.ovens("v1", ns).Update(ctx, got, metav1.UpdateOptions{})
+		Expect(err).NotTo(HaveOccurred(), "take all of oven %s/napoli away except its serial and its fuel", ns)
 	})
 })

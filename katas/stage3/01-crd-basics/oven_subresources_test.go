@@ -27,6 +27,20 @@ var _ = Describe("The status", func() {
 				Expect(k.get(ctx, version, ns, "napoli").Object).To(HaveKeyWithValue("status", reported()), "oven %s/napoli", ns)
 			})
 
+			It("needs no field, and has no bounds, but types", func(ctx SpecContext) {
+				k, ns := installed(ctx), api.Namespace(ctx)
+				for i, status := range []map[string]any{{"slots": int64(0)}, {"slots": int64(100)}, {"phase": "Smoking a little"}, {"selector": ""}} {
+					name := fmt.Sprintf("oven-%d", i)
+					k.make(ctx, version, ns, name, plain())
+					k.status(ctx, version, ns, name, status)
+					Expect(k.get(ctx, version, ns, name).Object).To(HaveKeyWithValue("status", status), "oven %s/%s", ns, name)
+				}
+				for field, value := range map[string]any{"slots": 1.5, "selector": int64(1), "phase": int64(1)} {
+					what := fmt.Sprintf("a %s oven whose status.%s is %v", version, field, value)
+					refusedFor(k.tryStatus(ctx, version, ns, "oven-0", map[string]any{field: value}), what, "status."+field)
+				}
+			})
+
 			It("is not the business of those who write the Oven", func(ctx SpecContext) {
 				k, ns := installed(ctx), api.Namespace(ctx)
 				obj := k.oven(version, "napoli", plain())
@@ -92,10 +106,15 @@ var _ = Describe("The scale", func() {
 // status writes an Oven's status, as a controller does.
 func (k *kitchen) status(ctx context.Context, version, ns, name string, status map[string]any) {
 	GinkgoHelper()
+	Expect(k.tryStatus(ctx, version, ns, name, status)).To(Succeed(), "write the status of %s oven %s/%s", version, ns, name)
+}
+
+func (k *kitchen) tryStatus(ctx context.Context, version, ns, name string, status map[string]any) error {
+	GinkgoHelper()
 	data, err := json.Marshal(map[string]any{"status": status})
 	Expect(err).NotTo(HaveOccurred())
 	_, err = k.ovens(version, ns).Patch(ctx, name, types.MergePatchType, data, metav1.PatchOptions{}, "status")
-	Expect(err).NotTo(HaveOccurred(), "write the status of %s oven %s/%s", version, ns, name)
+	return err
 }
 
 // scale scales an Oven, as kubectl scale does.

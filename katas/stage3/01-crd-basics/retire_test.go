@@ -1,6 +1,7 @@
 package crdbasics_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
@@ -18,10 +19,19 @@ import (
 var _ = Describe("Retire", func() {
 	It("takes a version away in which nothing is stored", func(ctx SpecContext) {
 		w := newWhisks(ctx, "v1", "v1beta1", "v1alpha1")
+		before := w.get(ctx)
 		Expect(w.retire(ctx, "v1alpha1")).To(Succeed(), "retire v1alpha1 of %s, which stores v1", w.name)
 		Expect(versions(w.get(ctx))).To(Equal([]string{"v1", "v1beta1"}), "spec.versions of %s", w.name)
+		Expect(w.get(ctx).Annotations).To(Equal(before.Annotations), "the annotations of %s", w.name)
+		Expect(writes()).To(HaveLen(1), "what the learner has asked the server to change: one write does it")
 		Eventually(w.served("v1alpha1")).WithContext(ctx).Should(BeFalse(), "the server serves v1alpha1 of %s", w.name)
 		Eventually(w.served("v1beta1")).WithContext(ctx).Should(BeTrue(), "the server serves v1beta1 of %s", w.name)
+	})
+
+	It("takes a version away whose name is the beginning of one that is stored", func(ctx SpecContext) {
+		w := newWhisks(ctx, "v1alpha1", "v1")
+		Expect(w.retire(ctx, "v1")).To(Succeed(), "retire v1 of %s, which stores v1alpha1, and has nothing else in status.storedVersions", w.name)
+		Expect(versions(w.get(ctx))).To(Equal([]string{"v1alpha1"}), "spec.versions of %s", w.name)
 	})
 
 	It("leaves all else as it is", func(ctx SpecContext) {
@@ -49,10 +59,12 @@ var _ = Describe("Retire", func() {
 	})
 
 	It("takes a version away that was not served any more", func(ctx SpecContext) {
-		w := newWhisks(ctx, "v1", "v1alpha1")
-		w.change(ctx, func(crd *apiextensionsv1.CustomResourceDefinition) { crd.Spec.Versions[1].Served = false })
+		w := newWhisks(ctx, "v1", "v1alpha1", "v1beta1")
+		w.change(ctx, func(crd *apiextensionsv1.CustomResourceDefinition) {
+			crd.Spec.Versions[1].Served, crd.Spec.Versions[2].Served = false, false
+		})
 		Expect(w.retire(ctx, "v1alpha1")).To(Succeed(), "retire v1alpha1 of %s, which is not served", w.name)
-		Expect(versions(w.get(ctx))).To(Equal([]string{"v1"}), "spec.versions of %s", w.name)
+		Expect(versions(w.get(ctx))).To(Equal([]string{"v1", "v1beta1"}), "spec.versions of %s, of which v1beta1 is not served either", w.name)
 	})
 
 	It("refuses the storage version", func(ctx SpecContext) {
@@ -74,6 +86,8 @@ var _ = Describe("Retire", func() {
 		Expect(err).To(MatchError(crdbasics.ErrStored), "retire v1alpha1 of %s, with v1alpha1 in status.storedVersions", w.name)
 		Expect(err).To(MatchError(And(ContainSubstring(w.name), ContainSubstring("v1alpha1"))), "the error names the definition and the version")
 		Expect(w.get(ctx)).To(Equal(before), "the definition, which is not to be touched, nor its status")
+		w.change(ctx, func(crd *apiextensionsv1.CustomResourceDefinition) { crd.Spec.Versions[0].Served = false })
+		Expect(w.retire(ctx, "v1alpha1")).To(MatchError(crdbasics.ErrStored), "retire v1alpha1 of %s, when it is not served, and still in status.storedVersions", w.name)
 		Expect(writes()).To(BeEmpty(), "what the learner has asked the server to change")
 	})
 
@@ -142,20 +156,68 @@ var _ = Describe("Retire", func() {
 		})
 		err := w.retire(ctx, "v1alpha1")
 		Expect(apierrors.IsConflict(err)).To(BeTrue(), "the error when each attempt is a conflict: %v", err)
+		Expect(err).To(MatchError(And(ContainSubstring(w.name), ContainSubstring("v1alpha1"))), "the error names the definition and the version")
 		Expect(len(writes())).To(And(BeNumerically(">=", 3), BeNumerically("<=", 20)), "attempts: a few")
+	})
+
+	It("begins anew no more when its context has ended", func(ctx SpecContext) {
+		w := newWhisks(ctx, "v1", "v1alpha1")
+		until, end := context.WithCancel(ctx)
+		defer end()
+		beforeWrite(func() *cluster.Answer {
+			end()
+			return &cluster.Answer{Status: &metav1.Status{Code: http.StatusConflict, Reason: metav1.StatusReasonConflict, Message: "somebody was faster"}}
+		})
+		err := w.retire(until, "v1alpha1")
+		Expect(err).To(MatchError(And(ContainSubstring(w.name), ContainSubstring("v1alpha1"))), "the error, which names the definition and the version")
+		Expect(len(writes())).To(BeNumerically("<=", 1), "attempts: none after the context's end")
 	})
 
 	It("ends with any other error at once", func(ctx SpecContext) {
 		w := newWhisks(ctx, "v1", "v1alpha1")
-		beforeWrite(func() *cluster.Answer {
-			return &cluster.Answer{Status: &metav1.Status{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "not on a Friday"}}
+		var answer metav1.Status
+		failing := "update"
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			verb := r.Verb
+			if verb == "patch" {
+				verb = "update"
+			}
+			if r.Resource == "customresourcedefinitions" && verb == failing {
+				return &cluster.Answer{Status: &answer}
+			}
+			return nil
 		})
-		err := w.retire(ctx, "v1alpha1")
-		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "the error when the server forbids the change: %v", err)
-		Expect(err).To(MatchError(And(ContainSubstring(w.name), ContainSubstring("v1alpha1"))), "the error names the definition and the version")
-		Expect(writes()).To(HaveLen(1), "what the learner has asked the server to change, and was forbidden")
+		for _, failing = range []string{"update", "get"} {
+			for _, answer = range []metav1.Status{
+				{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "not on a Friday"},
+				{Code: http.StatusInternalServerError, Reason: metav1.StatusReasonInternalError, Message: "the server is having a bad day"},
+				{Code: http.StatusInternalServerError, Reason: metav1.StatusReasonServerTimeout, Message: "not now"},
+				{Code: http.StatusTooManyRequests, Reason: metav1.StatusReasonTooManyRequests, Message: "one after the other"},
+				{Code: http.StatusServiceUnavailable, Reason: metav1.StatusReasonServiceUnavailable, Message: "closed"},
+			} {
+				before := asked(failing)
+				err := w.retire(ctx, "v1alpha1")
+				Expect(apierrors.ReasonForError(err)).To(Equal(answer.Reason), "the error's reason when the server answers a %s with %s: %v", failing, answer.Reason, err)
+				Expect(err).To(MatchError(And(ContainSubstring(w.name), ContainSubstring("v1alpha1"))), "the error names the definition and the version")
+				Expect(asked(failing)-before).To(Equal(1), "how often the learner asks, when the server answers a %s with %s", failing, answer.Reason)
+			}
+		}
 	})
 })
+
+// asked is how often the learner has asked for definitions, or for a change of one.
+func asked(verb string) int {
+	if verb != "get" {
+		return len(writes())
+	}
+	times := 0
+	for _, r := range api.Requests() {
+		if r.Resource == "customresourcedefinitions" && r.Verb == "get" {
+			times++
+		}
+	}
+	return times
+}
 
 func versions(crd *apiextensionsv1.CustomResourceDefinition) []string {
 	var all []string

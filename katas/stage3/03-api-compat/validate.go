@@ -10,10 +10,10 @@ import (
 //
 //   - toppings without a topping: Required, at spec.topping. A topping without toppings: Required, at spec.toppings.
 //   - both, and the first of the toppings is not the topping: Invalid, at spec.toppings[0].
-//   - a topping that is in the list before: Duplicate, at spec.toppings[i], the later one.
+//   - a topping that is in the list before, letter by letter: Duplicate, at spec.toppings[i], the later one.
 //   - a topping whose name has an order.NameProblem: Invalid, at spec.toppings[i], with the problem as its detail.
 //
-// A pizza without any topping is a good pizza. The Order stays as it is.
+// The value of an error at spec.toppings[i] is the topping that stands there. One topping may have several errors. A pizza without any topping is a good pizza. The Order stays as it is.
 func Validate(created *order.Order) field.ErrorList {
 	// TODO(kata): Each error has a type, a path and the value: field.Required, field.Invalid, field.Duplicate. The path begins with
 	// field.NewPath("spec"). Do not stop at the first one.
@@ -21,7 +21,7 @@ func Validate(created *order.Order) field.ErrorList {
 }
 
 // ValidateUpdate says all that is wrong with an Order that is to take the place of old, after NormalizeOnUpdate. It is as strict as
-// Validate, but for one thing: the check of names is younger than many an Order. A topping that is among old's toppings, at whatever
+// Validate, with what has not changed as well, but for one thing: the check of names is younger than many an Order. A topping that is among old's toppings, at whatever
 // place, may keep its bad name; a new one may not have one. Otherwise nobody could change anything about the old Order any more.
 func ValidateUpdate(updated, old *order.Order) field.ErrorList {
 	// TODO(kata): Validate, and a look at what was there before. Which of the errors may that excuse?

@@ -42,6 +42,7 @@ var _ = Describe("Validate", func() {
 		Entry("several", pizza("salami", "salami", "olives", "capers")),
 		Entry("none", pizza("")),
 		Entry("none, and an empty list", bare("")),
+		Entry("two whose names differ in a capital letter", pizza("salami", "salami", "Salami")),
 		Entry("a name with spaces and accents", pizza("jalapeño, no seeds", "jalapeño, no seeds")),
 	)
 
@@ -60,6 +61,9 @@ var _ = Describe("Validate", func() {
 			"Duplicate value at spec.toppings[1]", "Duplicate value at spec.toppings[2]"),
 		Entry("a blank name", pizza("salami", "salami", " "), "Invalid value at spec.toppings[1]"),
 		Entry("a name that does not print", pizza(tab, tab), firstInvalid),
+		Entry("a name that does not print, twice", pizza("salami", "salami", bell, bell),
+			"Invalid value at spec.toppings[1]", "Duplicate value at spec.toppings[2]", "Invalid value at spec.toppings[2]"),
+		Entry("a name that does not print, and is not the topping", pizza("salami", tab), firstInvalid, firstInvalid),
 	)
 
 	It("says all that is wrong at once", func() {
@@ -74,6 +78,11 @@ var _ = Describe("Validate", func() {
 		Expect(verdict(errs)).To(Equal([]string{"Invalid value at spec.toppings[1]"}))
 		Expect(errs[0].BadValue).To(Equal(bell), "the error's value")
 		Expect(errs[0].Detail).To(ContainSubstring(order.NameProblem(bell)), "the error's detail")
+		errs = apicompat.Validate(pizza("salami", "olives", "olives"))
+		Expect(verdict(errs)).To(Equal([]string{"Duplicate value at spec.toppings[1]", firstInvalid}))
+		for _, err := range errs {
+			Expect(err.BadValue).To(Equal("olives"), "the value of the error at %s: the topping that stands there", err.Field)
+		}
 	})
 })
 
@@ -105,5 +114,7 @@ var _ = Describe("ValidateUpdate", func() {
 		Entry("toppings that begin with another topping than the bad one that was there before", pizza(tab, tab), pizza("olives", tab), firstInvalid),
 		Entry("a bad name that was there before, twice", pizza(tab, tab), pizza(tab, tab, tab), "Duplicate value at spec.toppings[1]"),
 		Entry("a topping without toppings, which nobody has normalised", pizza("salami", "salami"), pizza("salami"), noToppings),
+		Entry("a topping that comes twice, as it did before", pizza("salami", "salami", "salami"), pizza("salami", "salami", "salami"), "Duplicate value at spec.toppings[1]"),
+		Entry("toppings that begin with another topping, as they did before", pizza("salami", "olives"), pizza("salami", "olives"), firstInvalid),
 	)
 })

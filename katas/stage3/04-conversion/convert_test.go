@@ -46,6 +46,10 @@ var _ = Describe("SpokeToHub", func() {
 		Entry("a text without a comma", "Via Roma 1 80100 Napoli"),
 		Entry("a text without a city", "Via Roma 1, 80100"),
 		Entry("a text without a street", ", 80100 Napoli"),
+		Entry("a text with a comma after the city", "Via Roma 1, 80100 Napoli, Italia"),
+		Entry("two blanks after the comma", "Via Roma 1,  80100 Napoli"),
+		Entry("no blank after the comma", "Via Roma 1,80100 Napoli"),
+		Entry("two blanks after the postcode", "Via Roma 1, 80100  Napoli"),
 	)
 
 	DescribeTable("reads an ETA", func(ctx SpecContext, text string, minutes int32) {
@@ -55,6 +59,8 @@ var _ = Describe("SpokeToHub", func() {
 		Entry("in hours and minutes", "1h30m", int32(90)),
 		Entry("in seconds, if they are whole minutes", "120s", int32(2)),
 		Entry("of zero", "0m", int32(0)),
+		Entry("of zero, which needs no unit", "0", int32(0)),
+		Entry("of more than a day", "25h", int32(1500)),
 	)
 
 	DescribeTable("makes no ETA of", func(ctx SpecContext, text string) {
@@ -65,16 +71,36 @@ var _ = Describe("SpokeToHub", func() {
 		Entry("a number without a unit", "45"),
 		Entry("half a minute", "30s"),
 		Entry("a time that has passed", "-5m"),
+		Entry("a time with a blank", " 45m"),
 	)
 
 	It("takes over the status and the metadata, and leaves the TypeMeta to its caller", func(ctx SpecContext) {
 		src := old("o-1", "Via Roma 1, 80100 Napoli", "45m")
+		src.TypeMeta = metav1.TypeMeta{Kind: "Delivery", APIVersion: "given/v1alpha1"}
 		src.Status.Phase = "Riding"
 		dst := &v1beta1.Delivery{TypeMeta: metav1.TypeMeta{Kind: "Delivery", APIVersion: "given/v1beta1"}}
 		Expect(conversion.SpokeToHub(ctx, src, dst)).To(Succeed())
 		Expect(dst.Status.Phase).To(Equal("Riding"), "status.phase")
 		Expect(others(dst.ObjectMeta)).To(same(others(src.ObjectMeta)), "the metadata")
 		Expect(dst.TypeMeta).To(Equal(metav1.TypeMeta{Kind: "Delivery", APIVersion: "given/v1beta1"}), "the TypeMeta, which the caller has set")
+		Expect(toHub(ctx, src).TypeMeta).To(Equal(metav1.TypeMeta{}), "the TypeMeta, which the caller has left empty")
+	})
+
+	It("leaves nothing else of what its target was before", func(ctx SpecContext) {
+		dst := current("o-0", &v1beta1.Address{City: "Roma"}, new(int32(7)), "beware of the dog")
+		dst.Labels["left"], dst.Annotations["left"] = "over", "over"
+		Expect(conversion.SpokeToHub(ctx, toSpoke(ctx, current("o-1", nil, nil, "ring twice")), dst)).To(Succeed())
+		expectSame(dst, current("o-1", nil, nil, "ring twice"), "the target, which was another Delivery before,")
+		Expect(conversion.SpokeToHub(ctx, &v1alpha1.Delivery{}, dst)).To(Succeed())
+		expectSame(dst, &v1beta1.Delivery{}, "the target, after the conversion of a Delivery that is empty,")
+	})
+
+	It("does not take over an annotation that says nothing on a v1alpha1 Delivery", func(ctx SpecContext) {
+		src := old("o-1", "", "")
+		src.Annotations[delivery.CarriesV1alpha1] = `{"address":"the red door"}`
+		dst := toHub(ctx, src)
+		Expect(dst.Annotations).NotTo(HaveKey(delivery.CarriesV1alpha1), "the annotations of a v1beta1 Delivery that needs none")
+		Expect(toSpoke(ctx, dst).Spec).To(same(v1alpha1.DeliverySpec{}), "the spec, back in v1alpha1")
 	})
 
 	It("leaves its source alone, and shares nothing with it", func(ctx SpecContext) {
@@ -95,18 +121,39 @@ var _ = Describe("HubToSpoke", func() {
 	},
 		Entry("an address and minutes", v1beta1.DeliverySpec{Address: &v1beta1.Address{Street: "Via Roma 1", Postcode: "80100", City: "Napoli"}, ETAMinutes: new(int32(45))}, "Via Roma 1, 80100 Napoli", "45m"),
 		Entry("more than an hour in minutes", v1beta1.DeliverySpec{ETAMinutes: new(int32(90))}, "", "90m"),
+		Entry("an address of a city alone", v1beta1.DeliverySpec{Address: &v1beta1.Address{City: "Napoli"}}, ",  Napoli", ""),
+		Entry("an address that is empty", v1beta1.DeliverySpec{Address: &v1beta1.Address{}}, ",  ", ""),
 		Entry("no minutes at all", v1beta1.DeliverySpec{ETAMinutes: new(int32(0))}, "", "0m"),
 		Entry("nothing for nothing", v1beta1.DeliverySpec{Instructions: []string{"ring twice"}}, "", ""),
 	)
 
 	It("takes over the status and the metadata, and leaves the TypeMeta to its caller", func(ctx SpecContext) {
 		src := current("o-1", nil, nil)
+		src.TypeMeta = metav1.TypeMeta{Kind: "Delivery", APIVersion: "given/v1beta1"}
 		src.Status.Phase = "Riding"
 		dst := &v1alpha1.Delivery{TypeMeta: metav1.TypeMeta{Kind: "Delivery", APIVersion: "given/v1alpha1"}}
 		Expect(conversion.HubToSpoke(ctx, src, dst)).To(Succeed())
 		Expect(dst.Status.Phase).To(Equal("Riding"), "status.phase")
 		Expect(others(dst.ObjectMeta)).To(same(others(src.ObjectMeta)), "the metadata")
 		Expect(dst.TypeMeta).To(Equal(metav1.TypeMeta{Kind: "Delivery", APIVersion: "given/v1alpha1"}), "the TypeMeta, which the caller has set")
+		Expect(toSpoke(ctx, src).TypeMeta).To(Equal(metav1.TypeMeta{}), "the TypeMeta, which the caller has left empty")
+	})
+
+	It("leaves nothing else of what its target was before", func(ctx SpecContext) {
+		dst := old("o-0", "Via Roma 1, 80100 Napoli", "45m")
+		dst.Labels["left"], dst.Annotations["left"] = "over", "over"
+		Expect(conversion.HubToSpoke(ctx, toHub(ctx, old("o-1", "the blue door", "")), dst)).To(Succeed())
+		expectSame(dst, old("o-1", "the blue door", ""), "the target, which was another Delivery before,")
+		Expect(conversion.HubToSpoke(ctx, &v1beta1.Delivery{}, dst)).To(Succeed())
+		expectSame(dst, &v1alpha1.Delivery{}, "the target, after the conversion of a Delivery that is empty,")
+	})
+
+	It("does not take over an annotation that says nothing on a v1beta1 Delivery", func(ctx SpecContext) {
+		src := current("o-1", nil, nil)
+		src.Annotations[delivery.CarriesV1beta1] = `{"instructions":["break the door"]}`
+		dst := toSpoke(ctx, src)
+		Expect(dst.Annotations).NotTo(HaveKey(delivery.CarriesV1beta1), "the annotations of a v1alpha1 Delivery that needs none")
+		Expect(toHub(ctx, dst).Spec).To(same(v1beta1.DeliverySpec{}), "the spec, back in v1beta1")
 	})
 
 	It("leaves its source alone, and shares nothing with it", func(ctx SpecContext) {
@@ -171,6 +218,9 @@ func scribble(meta *metav1.ObjectMeta) {
 	}
 	for i := range meta.OwnerReferences {
 		meta.OwnerReferences[i].Name = "scribbled"
+	}
+	for i := range meta.ManagedFields {
+		meta.ManagedFields[i].Manager = "scribbled"
 	}
 }
 

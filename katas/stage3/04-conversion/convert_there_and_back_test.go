@@ -2,6 +2,7 @@ package conversion_test
 
 import (
 	"context"
+	"encoding/json"
 	"math/rand/v2"
 	"strings"
 
@@ -122,6 +123,26 @@ var _ = Describe("What somebody changes in between", func() {
 		after := toHub(ctx, between)
 		Expect(after.Spec).To(same(v1beta1.DeliverySpec{Address: napoli}), "the v1beta1 spec: what v1alpha1 says")
 		Expect(after.Annotations).NotTo(HaveKey(delivery.CarriesV1beta1), "the annotation is gone")
+
+		before := toHub(ctx, old("o-1", "the blue door", "soon"))
+		before.Annotations[delivery.CarriesV1alpha1] = "{scribbled"
+		back := toSpoke(ctx, before)
+		Expect(back.Spec).To(same(v1alpha1.DeliverySpec{}), "the v1alpha1 spec: what v1beta1 says")
+		Expect(back.Annotations).NotTo(HaveKey(delivery.CarriesV1alpha1), "the annotation is gone")
+	})
+
+	It("is as good as nothing when it makes a part of an annotation unreadable", func(ctx SpecContext) {
+		between := toSpoke(ctx, current("o-1", napoli, new(int32(-5)), "ring twice"))
+		var carried map[string]any
+		if json.Unmarshal([]byte(between.Annotations[delivery.CarriesV1beta1]), &carried) != nil {
+			return // the learner carries something else than an object with fields
+		}
+		for field, value := range carried {
+			carried[field] = true
+			between.Annotations[delivery.CarriesV1beta1] = asJSON(carried)
+			Expect(toHub(ctx, between).Spec).To(same(v1beta1.DeliverySpec{Address: napoli}), "the v1beta1 spec, of what v1alpha1 says, and the annotation %s", asJSON(carried))
+			carried[field] = value
+		}
 	})
 })
 

@@ -1,6 +1,7 @@
 package conversion_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -28,7 +29,7 @@ var _ = Describe("The handler", func() {
 	It("answers a review with all objects, in their order, in the desired version", func() {
 		got := converted(handler, "v1beta1",
 			asOld(old("o-3", "Via Roma 3, 80100 Napoli", "30m")), asOld(old("o-1", "Via Roma 1, 80100 Napoli", "10m")),
-			asOld(old("o-2", "the blue door", "soon")), asOld(old("o-1", "Via Roma 1, 80100 Napoli", "10m")))
+			asOld(old("o-2", strings.Repeat("the blue door, ", 10_000), "soon")), asOld(old("o-1", "Via Roma 1, 80100 Napoli", "10m")))
 		var lines []string
 		for _, obj := range got {
 			lines = append(lines, obj.GetAPIVersion()+" "+obj.GetKind()+" "+obj.GetName())
@@ -74,6 +75,7 @@ var _ = Describe("The handler", func() {
 
 	It("answers an object that is in the desired version as it came", func() {
 		src := asOld(old("o-1", "the blue door", "soon"))
+		src.Raw = bytes.Replace(src.Raw, []byte(`"spec":{`), []byte(`"spec":{"colour":"a field that the type does not have",`), 1)
 		got := converted(handler, "v1alpha1", src)
 		Expect(got).To(HaveLen(1))
 		before := &unstructured.Unstructured{}
@@ -85,44 +87,51 @@ var _ = Describe("The handler", func() {
 		Expect(converted(handler, "v1beta1")).To(BeEmpty(), "the converted objects")
 	})
 
-	DescribeTable("answers with a failure, which names the object, and with no objects", func(desired string, wrong string) {
+	DescribeTable("answers with a failure, which names the object, and with no objects", func(which, why, wrong string) {
 		review := newReview("v1beta1", asOld(old("o-1", "", "")), runtime.RawExtension{Raw: []byte(wrong)})
-		review.Request.DesiredAPIVersion = desired
 		got := response(handler, review)
 		Expect(got.UID).To(Equal(review.Request.UID), "response.uid")
 		Expect(got.Result.Status).To(Equal(metav1.StatusFailure), "response.result.status")
-		Expect(got.Result.Message).To(ContainSubstring("napoli/o-2"), "response.result.message, which the user reads")
+		Expect(got.Result.Message).To(ContainSubstring(which), "response.result.message, which the user reads: which object")
+		Expect(got.Result.Message).To(ContainSubstring(why), "response.result.message, which the user reads: why")
 		Expect(got.ConvertedObjects).To(BeEmpty(), "response.convertedObjects")
 	},
-		Entry("for an object that cannot be decoded", testGroup+"/v1beta1",
+		Entry("for an object that cannot be decoded", "napoli/o-2", "spec.address",
 			`{"apiVersion": "`+testGroup+`/v1alpha1", "kind": "Delivery", "metadata": {"name": "o-2", "namespace": "napoli"}, "spec": {"address": 5}}`),
-		Entry("for another kind", testGroup+"/v1beta1",
+		Entry("for an object that has no name", "objects[1]", "", `"o-2"`),
+		Entry("for another kind in the desired version", "napoli/o-2", "Bill",
+			`{"apiVersion": "`+testGroup+`/v1beta1", "kind": "Bill", "metadata": {"name": "o-2", "namespace": "napoli"}}`),
+		Entry("for no kind", "napoli/o-2", "kind",
+			`{"apiVersion": "`+testGroup+`/v1alpha1", "metadata": {"name": "o-2", "namespace": "napoli"}}`),
+		Entry("for another kind", "napoli/o-2", "Bill",
 			`{"apiVersion": "`+testGroup+`/v1alpha1", "kind": "Bill", "metadata": {"name": "o-2", "namespace": "napoli"}}`),
-		Entry("for another group", testGroup+"/v1beta1",
+		Entry("for another group", "napoli/o-2", "bills.kubekata.dev",
 			`{"apiVersion": "bills.kubekata.dev/v1alpha1", "kind": "Delivery", "metadata": {"name": "o-2", "namespace": "napoli"}}`),
-		Entry("for a version that there is not", testGroup+"/v1beta1",
+		Entry("for a version that there is not", "napoli/o-2", "v1alpha2",
 			`{"apiVersion": "`+testGroup+`/v1alpha2", "kind": "Delivery", "metadata": {"name": "o-2", "namespace": "napoli"}}`),
 	)
 
-	DescribeTable("answers with a failure when it is to convert to", func(desired string) {
-		review := newReview("v1beta1", asOld(old("o-1", "", "")))
+	DescribeTable("answers with a failure when it is to convert to", func(desired string, objects ...runtime.RawExtension) {
+		review := newReview("v1beta1", objects...)
 		review.Request.DesiredAPIVersion = desired
 		got := response(handler, review)
 		Expect(got.Result.Status).To(Equal(metav1.StatusFailure), "response.result.status, with the desired version %s", desired)
 		Expect(got.Result.Message).To(ContainSubstring(desired), "response.result.message, which the user reads")
 		Expect(got.ConvertedObjects).To(BeEmpty(), "response.convertedObjects")
 	},
-		Entry("a version that there is not", testGroup+"/v1"),
-		Entry("another group", "bills.kubekata.dev/v1beta1"),
+		Entry("a version that there is not", testGroup+"/v1", asOld(old("o-1", "", ""))),
+		Entry("a version that there is not, and there are no objects", testGroup+"/v1"),
+		Entry("another group", "bills.kubekata.dev/v1beta1", asOld(old("o-1", "", ""))),
 	)
 
 	It("answers with a ConversionReview of v1, as JSON", func() {
 		recorder := post(handler, asJSON(newReview("v1beta1", asOld(old("o-1", "", "")))))
 		Expect(recorder.Code).To(Equal(http.StatusOK), "the answer's code")
 		Expect(recorder.Header().Get("Content-Type")).To(HavePrefix("application/json"), "the answer's Content-Type")
-		var head metav1.TypeMeta
-		Expect(json.Unmarshal(recorder.Body.Bytes(), &head)).To(Succeed(), "the answer's body:\n%s", recorder.Body)
-		Expect(head).To(Equal(metav1.TypeMeta{APIVersion: "apiextensions.k8s.io/v1", Kind: "ConversionReview"}), "apiVersion and kind of the answer")
+		var answer apiextensionsv1.ConversionReview
+		Expect(json.Unmarshal(recorder.Body.Bytes(), &answer)).To(Succeed(), "the answer's body:\n%s", recorder.Body)
+		Expect(answer.TypeMeta).To(Equal(metav1.TypeMeta{APIVersion: "apiextensions.k8s.io/v1", Kind: "ConversionReview"}), "apiVersion and kind of the answer")
+		Expect(answer.Request).To(BeNil(), "the request in the answer, which nobody has asked for")
 	})
 
 	DescribeTable("refuses with 400", func(body string) {
@@ -134,6 +143,8 @@ var _ = Describe("The handler", func() {
 		Entry("a body that is not JSON", "Delivery, please"),
 		Entry("a review without a request", `{"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview"}`),
 		Entry("a review of v1beta1", `{"apiVersion": "apiextensions.k8s.io/v1beta1", "kind": "ConversionReview", "request": {"uid": "1", "desiredAPIVersion": "`+testGroup+`/v1beta1", "objects": []}}`),
+		Entry("a review with something after it", asJSON(newReview("v1beta1"))+"and so on"),
+		Entry("another kind of the same version", `{"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionRequest", "request": {"uid": "1", "desiredAPIVersion": "`+testGroup+`/v1beta1", "objects": []}}`),
 		Entry("a review of another kind", `{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1"}}`),
 	)
 

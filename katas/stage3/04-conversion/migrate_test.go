@@ -17,7 +17,10 @@ import (
 
 var _ = Describe("Migrate", func() {
 	It("stores each object again, in all namespaces", func(ctx SpecContext) {
-		p := newParcels(ctx, 4, api.Namespace(ctx), api.Namespace(ctx))
+		ns := api.Namespace(ctx)
+		p := oldParcels(ctx, 4, ns, api.Namespace(ctx))
+		p.remove(ctx, "p-2")
+		store(ctx, p.name, ns)
 		Expect(p.migrate(ctx, 10)).To(Succeed(), "migrate %s", p.name)
 		Expect(p.unwritten(ctx)).To(BeEmpty(), "parcels that are still stored as v1alpha1")
 		Expect(p.storedVersions(ctx)).To(Equal([]string{"v1beta1"}), "status.storedVersions of %s", p.name)
@@ -106,30 +109,42 @@ var _ = Describe("Migrate", func() {
 	})
 
 	It("leaves status.storedVersions alone when an object cannot be written", func(ctx SpecContext) {
-		p := newParcels(ctx, 3, api.Namespace(ctx))
+		ns := api.Namespace(ctx)
+		p := newParcels(ctx, 3, ns)
+		answer := broken
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
 			if isWrite(r) && r.Resource == "parcels" && r.Name == "p-1" {
-				return &cluster.Answer{Status: &broken}
+				return &cluster.Answer{Status: &answer}
 			}
 			return nil
 		})
-		err := p.migrate(ctx, 10)
-		Expect(apierrors.IsInternalError(err)).To(BeTrue(), "the error, when p-1 cannot be written: %v", err)
-		Expect(err).To(MatchError(ContainSubstring("p-1")), "the error names the object")
+		for _, answer = range []metav1.Status{broken, invalid, forbidden} {
+			err := p.migrate(ctx, 10)
+			Expect(apierrors.ReasonForError(err)).To(Equal(answer.Reason), "the error's reason, when p-1 cannot be written: %v", err)
+			Expect(err).To(MatchError(ContainSubstring(ns+"/p-1")), "the error names the object")
+			Expect(err).To(MatchError(ContainSubstring(p.name)), "the error names the definition")
+			Expect(lastWrite()).To(Equal("parcels/p-1"), "the learner's last write: it ends at once")
+		}
 		Expect(p.storedVersions(ctx)).To(Equal([]string{"v1alpha1", "v1beta1"}), "status.storedVersions of %s", p.name)
 		Expect(writes("customresourcedefinitions")).To(BeEmpty(), "what the learner has asked the server to change in the definition")
 	})
 
 	It("leaves status.storedVersions alone when a page cannot be listed", func(ctx SpecContext) {
 		p := newParcels(ctx, 3, api.Namespace(ctx))
+		answer, first := broken, false
 		api.Intercept(func(r cluster.Request) *cluster.Answer {
-			if r.Verb == "list" && r.Resource == "parcels" && r.Query.Get("continue") != "" {
-				return &cluster.Answer{Status: &broken}
+			if r.Verb == "list" && r.Resource == "parcels" && (first || r.Query.Get("continue") != "") {
+				return &cluster.Answer{Status: &answer}
 			}
 			return nil
 		})
-		err := p.migrate(ctx, 2)
-		Expect(apierrors.IsInternalError(err)).To(BeTrue(), "the error, when the second page cannot be listed: %v", err)
+		for _, first = range []bool{false, true} {
+			for _, answer = range []metav1.Status{broken, expired, notFound} {
+				err := p.migrate(ctx, 2)
+				Expect(apierrors.ReasonForError(err)).To(Equal(answer.Reason), "the error's reason, when a page cannot be listed (the first: %t): %v", first, err)
+				Expect(err).To(MatchError(ContainSubstring(p.name)), "the error names the definition")
+			}
+		}
 		Expect(p.storedVersions(ctx)).To(Equal([]string{"v1alpha1", "v1beta1"}), "status.storedVersions of %s", p.name)
 		Expect(writes("customresourcedefinitions")).To(BeEmpty(), "what the learner has asked the server to change in the definition")
 	})
@@ -149,7 +164,9 @@ var _ = Describe("Migrate", func() {
 	It("leaves status.storedVersions alone when somebody changes the storage version meanwhile", func(ctx SpecContext) {
 		p := newParcels(ctx, 2, api.Namespace(ctx))
 		beforeFirstWrite("", func() { setStorage(ctx, p.name, "v1alpha1") })
-		Expect(p.migrate(ctx, 10)).To(MatchError(conversion.ErrChanged), "migrate %s, whose storage version somebody changes meanwhile", p.name)
+		err := p.migrate(ctx, 10)
+		Expect(err).To(MatchError(conversion.ErrChanged), "migrate %s, whose storage version somebody changes meanwhile", p.name)
+		Expect(err).To(MatchError(ContainSubstring(p.name)), "the error names the definition")
 		Expect(p.storedVersions(ctx)).To(ConsistOf("v1alpha1", "v1beta1"), "status.storedVersions of %s", p.name)
 	})
 
@@ -161,6 +178,26 @@ var _ = Describe("Migrate", func() {
 		})
 		Expect(p.migrate(ctx, 10)).To(MatchError(conversion.ErrChanged), "migrate %s, which somebody stores as v1alpha1 for a while", p.name)
 		Expect(p.storedVersions(ctx)).To(ConsistOf("v1alpha1", "v1beta1"), "status.storedVersions of %s", p.name)
+	})
+
+	It("leaves status.storedVersions alone when somebody has deleted the definition and made it again", func(ctx SpecContext) {
+		p := newParcels(ctx, 2, api.Namespace(ctx))
+		another := definition(ctx, p.name)
+		another.TypeMeta = metav1.TypeMeta{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition"}
+		another.UID, another.ResourceVersion = "another", another.ResourceVersion+"0"
+		begun := false
+		api.Intercept(func(r cluster.Request) *cluster.Answer {
+			switch {
+			case r.Resource == "customresourcedefinitions" && isWrite(r):
+				begun = true
+				return &cluster.Answer{Status: &conflict}
+			case r.Resource == "customresourcedefinitions" && begun:
+				return &cluster.Answer{Body: []byte(asJSON(another))}
+			}
+			return nil
+		})
+		Expect(p.migrate(ctx, 10)).To(MatchError(conversion.ErrChanged), "migrate %s, which is another one of the same generation by now", p.name)
+		Expect(writes("customresourcedefinitions")).To(HaveLen(1), "what the learner has asked the server to change in the definition: nothing more after a conflict")
 	})
 
 	It("says that a definition is not there", func(ctx SpecContext) {

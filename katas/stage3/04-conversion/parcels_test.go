@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,8 +31,16 @@ type parcels struct {
 	before map[string]*unstructured.Unstructured
 }
 
-// newParcels makes parcels p-0, p-1, … in turn in each of the namespaces.
+// newParcels makes parcels p-0, p-1, … in turn in each of the namespaces, and then v1beta1 the storage version.
 func newParcels(ctx context.Context, number int, namespaces ...string) *parcels {
+	GinkgoHelper()
+	p := oldParcels(ctx, number, namespaces...)
+	store(ctx, p.name, namespaces[0])
+	return p
+}
+
+// oldParcels makes parcels, and leaves v1alpha1 the storage version.
+func oldParcels(ctx context.Context, number int, namespaces ...string) *parcels {
 	GinkgoHelper()
 	// A spec whose subject is not there yet has no need of the rest.
 	Expect(conversion.Migrate(ctx, learners("kubekata.dev", "Letter"), "letters.kubekata.dev", 10)).NotTo(MatchError(ContainSubstring("is not implemented")), "Migrate")
@@ -61,8 +70,22 @@ func newParcels(ctx context.Context, number int, namespaces ...string) *parcels 
 		}}
 		p.before[obj.GetName()] = apply(ctx, "parcels", obj)
 	}
-	store(ctx, p.name, namespaces[0])
 	return p
+}
+
+// remove deletes a parcel that has a finalizer: until the spec ends it is there, and being deleted.
+func (p *parcels) remove(ctx context.Context, name string) {
+	GinkgoHelper()
+	parcels := api.JudgeDynamic().Resource(p.resource()).Namespace(p.before[name].GetNamespace())
+	finalizers := func(ctx context.Context, value string) {
+		patch := []byte(`{"metadata": {"finalizers": ` + value + `}}`)
+		_, err := parcels.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+		Expect(err).NotTo(HaveOccurred(), "set the finalizers of %s for the spec", name)
+	}
+	finalizers(ctx, `["kubekata.dev/paid"]`)
+	DeferCleanup(finalizers, "null")
+	Expect(parcels.Delete(ctx, name, metav1.DeleteOptions{})).To(Succeed(), "delete %s for the spec", name)
+	p.before[name] = p.now(ctx)[name]
 }
 
 func (p *parcels) resource() schema.GroupVersionResource {
@@ -202,6 +225,17 @@ func writes(resource string) []string {
 	return all
 }
 
+// lastWrite is the resource and the name of what the learner has asked the server to change last.
+func lastWrite() string {
+	last := ""
+	for _, r := range api.Requests() {
+		if isWrite(r) {
+			last = r.Resource + "/" + r.Name
+		}
+	}
+	return last
+}
+
 // beforeFirstWrite is called once, before the learner writes a parcel; with a name, the one of that name.
 func beforeFirstWrite(name string, do func()) {
 	done := false
@@ -215,4 +249,11 @@ func beforeFirstWrite(name string, do func()) {
 	})
 }
 
-var broken = metav1.Status{Code: http.StatusInternalServerError, Reason: metav1.StatusReasonInternalError, Message: "the server is having a bad day"}
+var (
+	broken    = metav1.Status{Code: http.StatusInternalServerError, Reason: metav1.StatusReasonInternalError, Message: "the server is having a bad day"}
+	invalid   = metav1.Status{Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: "the parcel is invalid by now"}
+	forbidden = metav1.Status{Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: "this parcel is not for everybody"}
+	expired   = metav1.Status{Code: http.StatusGone, Reason: metav1.StatusReasonExpired, Message: "the continue token is too old"}
+	notFound  = metav1.Status{Code: http.StatusNotFound, Reason: metav1.StatusReasonNotFound, Message: "the server could not find the requested resource"}
+	conflict  = metav1.Status{Code: http.StatusConflict, Reason: metav1.StatusReasonConflict, Message: "somebody has written the definition"}
+)

@@ -19,16 +19,17 @@ var (
 )
 
 // Retire takes a version out of service: it removes it from the spec.versions of the CustomResourceDefinition with the given name,
-// and changes nothing else. A version that is not there is retired already: Retire returns nil, and writes nothing.
+// with one write, and changes nothing else. A version that is not there is retired already: Retire returns nil, and writes nothing.
 //
 // It writes nothing either, and returns an error that wraps
 //   - ErrStorage when the version is the storage version,
-//   - else ErrStored when status.storedVersions lists it. Who may remove it from there is whoever has migrated the objects, which
-//     Retire has not.
+//   - else ErrStored when status.storedVersions lists it, served or not. Who may remove it from there is whoever has migrated the
+//     objects, which Retire has not.
 //
 // When somebody else has written in between, and the server says so with a conflict, Retire begins anew, with the definition as
 // it is now and with all of these questions; when that happens again and again, it gives up after a few times and returns the conflict.
-// Any other error of the server ends it at once. All errors name the definition and the version, and wrap the server's own.
+// Any other error of the server ends it at once, to the question as well as to the write, and so does the end of ctx. All errors, that
+// conflict too, name the definition and the version, and wrap the server's own.
 //
 // c reads from the server: with a cache, the second look would see what the first one saw.
 func Retire(ctx context.Context, c client.Client, name, version string) error {

@@ -29,7 +29,7 @@ func Compare(before, after schema.Schema) []schema.Breach {
 		case !has:
 			rules = []schema.Rule{schema.Removed}
 		case !had:
-			if becomesRequired(schema.Field{}, is) {
+			if asksFor(is) {
 				rules = []schema.Rule{schema.BecameRequired}
 			}
 		default:
@@ -54,7 +54,7 @@ func broken(was, is schema.Field) []schema.Rule {
 		rule   schema.Rule
 	}{
 		{was.Type != is.Type, schema.TypeChanged},
-		{becomesRequired(was, is), schema.BecameRequired},
+		{asksFor(is) && !asksFor(was), schema.BecameRequired},
 		{was.Required && !is.Required, schema.BecameOptional},
 		{was.Default != is.Default, schema.DefaultChanged},
 		{!takesAll(is.Values, was.Values), schema.ValuesRemoved},
@@ -70,8 +70,9 @@ func broken(was, is schema.Field) []schema.Rule {
 	return rules
 }
 
-func becomesRequired(was, is schema.Field) bool {
-	return is.Required && !was.Required && is.Default == ""
+// asksFor says whether a request without the field is refused.
+func asksFor(f schema.Field) bool {
+	return f.Required && f.Default == ""
 }
 
 // takesAll says whether a field with these values takes whatever one with the others takes. No values are all values.

@@ -30,7 +30,7 @@ func NormalizeOnCreate(created *order.Order) {
 
 // NormalizeOnUpdate completes an Order that a client wants to put in the place of old, whether by an update or a patch.
 // Old is what NormalizeOnRead has left of the stored one. The client says nothing about toppings when it sends none, as an old one
-// does in an update, or those that old has, as an old one does in a patch. Then:
+// does in an update, or those that old has, as an old one does in a patch. Then, the first that applies:
 //
 //   - The topping is the same as before: toppings are those of old.
 //   - The topping is cleared: so are the toppings.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"regexp"
 	"time"
 
@@ -21,17 +20,20 @@ import (
 // SpokeToHub makes a v1beta1 Delivery of a v1alpha1 one. It is the function that controller-runtime's
 // conversion.NewSpokeConverter takes.
 //
-// An address of the form "street, postcode city", with one blank after the last comma, a postcode of five digits and one blank
-// after it, is taken apart; the street may have commas of its own. Of another one, v1beta1 has none: nil. An ETA that
+// An address of the form "street, postcode city", none of them empty, with one blank after the last comma, a postcode of five digits and
+// one blank after it, is taken apart; the street may have commas of its own, and the city has none. Of another one, v1beta1 has none:
+// nil. An ETA that
 // time.ParseDuration takes for a number of whole minutes, not negative, becomes that number; another one becomes nil. The
 // status and the metadata are the same.
 //
 // Nothing is lost: HubToSpoke makes the same v1alpha1 Delivery again, unless somebody has changed the v1beta1 one. What v1beta1 cannot
 // say is carried by the annotation delivery.CarriesV1alpha1; what it can say and v1alpha1 cannot is taken from delivery.CarriesV1beta1, in
 // which HubToSpoke has left it. What somebody has changed in v1alpha1 since then counts, field by field, and not what the annotation has for
-// it. An annotation that cannot be understood is as good as none.
+// it. An annotation that cannot be understood, in whole or in part, is as good as none.
 //
-// The annotation that was read is not in dst any more. dst shares nothing with src, and keeps its TypeMeta; src stays as it is.
+// The annotation that was read is not in dst any more, understood or not. Nor is a delivery.CarriesV1alpha1 that was on src: on a v1alpha1
+// Delivery it says nothing. dst need not be empty: it keeps its TypeMeta, whatever src has for one, and nothing else. It shares nothing with
+// src, and src stays as it is.
 func SpokeToHub(_ context.Context, src *v1alpha1.Delivery, dst *v1beta1.Delivery) error {
 	// kata:begin Translate the fields. Where the carried value says the same as the v1alpha1 text, take the carried one.
 	// | Carry what HubToSpoke could not make again.
@@ -59,8 +61,8 @@ func SpokeToHub(_ context.Context, src *v1alpha1.Delivery, dst *v1beta1.Delivery
 
 // HubToSpoke makes a v1alpha1 Delivery of a v1beta1 one: the opposite of SpokeToHub, with the same promises.
 //
-// An address becomes the text "street, postcode city", minutes become "45m"; nil becomes no text. What v1alpha1 cannot say, the
-// instructions first of all, is carried by the annotation delivery.CarriesV1beta1. A text that SpokeToHub has carried is there again,
+// An address becomes the text "street, postcode city", with nothing in the place of what it has not (",  Napoli" of a city alone); minutes
+// become "45m"; nil becomes no text. What v1alpha1 cannot say, the instructions first of all, is carried by the annotation delivery.CarriesV1beta1. A text that SpokeToHub has carried is there again,
 // unless somebody has changed the v1beta1 value for which it stood.
 func HubToSpoke(_ context.Context, src *v1beta1.Delivery, dst *v1alpha1.Delivery) error {
 	// kata:begin The same the other way round: where the carried text is read as the v1beta1 value, take the carried one.
@@ -88,7 +90,7 @@ func HubToSpoke(_ context.Context, src *v1beta1.Delivery, dst *v1alpha1.Delivery
 // kata:begin The two translations of an address, those of an ETA, and what puts a value into an annotation and takes it out again.
 // kata:stub
 
-var addressForm = regexp.MustCompile(`^(?s)(.+), ([0-9]{5}) (.+)$`)
+var addressForm = regexp.MustCompile(`^(?s)(.+), ([0-9]{5}) ([^ ,][^,]*)$`)
 
 // parseAddress returns nil for a text that is not of the form.
 func parseAddress(text string) *v1beta1.Address {
@@ -106,10 +108,10 @@ func formatAddress(a *v1beta1.Address) string {
 	return fmt.Sprintf("%s, %s %s", a.Street, a.Postcode, a.City)
 }
 
-// parseETA returns nil for a text that is not a number of whole minutes.
+// parseETA returns nil for a text that is not a number of whole minutes. A Duration ends after 292 years: its minutes fit.
 func parseETA(text string) *int32 {
 	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d%time.Minute != 0 || d/time.Minute > math.MaxInt32 {
+	if err != nil || d < 0 || d%time.Minute != 0 {
 		return nil
 	}
 	minutes := int32(d / time.Minute)

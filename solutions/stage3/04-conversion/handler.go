@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -17,15 +18,17 @@ import (
 )
 
 // NewHandler returns the webhook that the API server calls to convert Deliveries of a group: it takes a ConversionReview of
-// apiextensions.k8s.io/v1 with a request, and answers with one that has the response.
+// apiextensions.k8s.io/v1 with a request, and answers with one that has the response, and not the request.
 //
 // The response has the request's UID, the result Success, and all of the request's objects in the same order, in the desired
-// version, converted by SpokeToHub and HubToSpoke. An object that is in that version already is answered as it came. When one of them cannot
-// be converted, the result is Failure, with a message that says which (namespace/name) and why, and there are no objects at all. That is so
-// for an object that cannot be decoded, for another group or kind, for a version that there is not, and for a desired version that there is not.
+// version, converted by SpokeToHub and HubToSpoke. A Delivery that is in that version already is answered as it came, with all that the
+// types do not know. When one of the objects cannot be converted, the result is Failure, with a message that says which and why, and there
+// are no objects at all. That is so for an object that cannot be decoded, for another group or another kind or none, and for a version that
+// there is not. Which: by namespace/name, or by its place, objects[1], when these cannot be read. Why: with the kind, the apiVersion or the
+// field that is wrong. A desired version that there is not is a Failure that names it, with objects or without.
 //
 // These are answers with 200 OK. What is no conversation to begin with is refused with text: another method than POST with 405 and the header
-// Allow, a body that is no such ConversionReview or has no request with 400.
+// Allow; a body that is no such ConversionReview, has no request, or goes on behind it, with 400. How long it is does not matter.
 func NewHandler(group string) http.Handler {
 	// kata:begin Check method and body, convert object by object, and write the ConversionReview.
 	return &handler{group: group}
@@ -46,8 +49,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a ConversionReview is sent with POST", http.StatusMethodNotAllowed)
 		return
 	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, fmt.Sprintf("the body cannot be read: %v", err), http.StatusBadRequest)
+		return
+	}
 	review := &apiextensionsv1.ConversionReview{}
-	if err := json.NewDecoder(r.Body).Decode(review); err != nil {
+	if err := json.Unmarshal(body, review); err != nil {
 		http.Error(w, fmt.Sprintf("the body is not a ConversionReview: %v", err), http.StatusBadRequest)
 		return
 	}
@@ -67,57 +75,79 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) respond(ctx context.Context, request *apiextensionsv1.ConversionRequest) *apiextensionsv1.ConversionResponse {
 	response := &apiextensionsv1.ConversionResponse{UID: request.UID, Result: metav1.Status{Status: metav1.StatusSuccess}}
-	converted := make([]runtime.RawExtension, 0, len(request.Objects))
-	for _, obj := range request.Objects {
-		c, err := h.convert(ctx, obj.Raw, request.DesiredAPIVersion)
-		if err != nil {
-			response.Result = metav1.Status{Status: metav1.StatusFailure, Message: err.Error()}
-			return response
-		}
-		converted = append(converted, c)
+	converted, err := h.convertAll(ctx, request.Objects, request.DesiredAPIVersion)
+	if err != nil {
+		response.Result = metav1.Status{Status: metav1.StatusFailure, Message: err.Error()}
+		return response
 	}
 	response.ConvertedObjects = converted
 	return response
 }
 
-// convert converts one object. The error names it.
-func (h *handler) convert(ctx context.Context, raw []byte, desired string) (runtime.RawExtension, error) {
-	head := &metav1.PartialObjectMetadata{}
-	if err := json.Unmarshal(raw, head); err != nil {
-		return runtime.RawExtension{}, fmt.Errorf("decode an object: %w", err)
+func (h *handler) spoke() string {
+	return schema.GroupVersion{Group: h.group, Version: v1alpha1.Version}.String()
+}
+func (h *handler) hub() string {
+	return schema.GroupVersion{Group: h.group, Version: v1beta1.Version}.String()
+}
+
+// known returns an error for an apiVersion that is neither.
+func (h *handler) known(apiVersion string) error {
+	if apiVersion != h.spoke() && apiVersion != h.hub() {
+		return fmt.Errorf("there are %s and %s, and not %q", h.spoke(), h.hub(), apiVersion)
 	}
-	failed := func(err error) (runtime.RawExtension, error) {
-		return runtime.RawExtension{}, fmt.Errorf("convert %s %s/%s from %s to %s: %w", head.Kind, head.Namespace, head.Name, head.APIVersion, desired, err)
+	return nil
+}
+
+// convertAll converts all objects, or none.
+func (h *handler) convertAll(ctx context.Context, objects []runtime.RawExtension, desired string) ([]runtime.RawExtension, error) {
+	if err := h.known(desired); err != nil {
+		return nil, fmt.Errorf("convert to %s: %w", desired, err)
 	}
-	spoke := schema.GroupVersion{Group: h.group, Version: v1alpha1.Version}.String()
-	hub := schema.GroupVersion{Group: h.group, Version: v1beta1.Version}.String()
-	known := func(apiVersion string) bool { return apiVersion == spoke || apiVersion == hub }
-	switch {
-	case head.Kind != delivery.Kind:
-		return failed(fmt.Errorf("the kind is not %s", delivery.Kind))
-	case !known(head.APIVersion) || !known(desired):
-		return failed(fmt.Errorf("there are %s and %s", spoke, hub))
-	case head.APIVersion == desired:
-		return runtime.RawExtension{Raw: raw}, nil
+	converted := make([]runtime.RawExtension, 0, len(objects))
+	for i, obj := range objects {
+		head := &metav1.PartialObjectMetadata{}
+		if err := json.Unmarshal(obj.Raw, head); err != nil {
+			return nil, fmt.Errorf("decode objects[%d]: %w", i, err)
+		}
+		c, err := h.convert(ctx, obj.Raw, head, desired)
+		if err != nil {
+			return nil, fmt.Errorf("convert %s %s/%s from %s to %s: %w", head.Kind, head.Namespace, head.Name, head.APIVersion, desired, err)
+		}
+		converted = append(converted, c)
+	}
+	return converted, nil
+}
+
+// convert converts one object. head is what all kinds have in common.
+func (h *handler) convert(ctx context.Context, raw []byte, head *metav1.PartialObjectMetadata, desired string) (runtime.RawExtension, error) {
+	if head.Kind != delivery.Kind {
+		return runtime.RawExtension{}, fmt.Errorf("the kind is %q, and not %s", head.Kind, delivery.Kind)
+	}
+	if err := h.known(head.APIVersion); err != nil {
+		return runtime.RawExtension{}, err
+	}
+	if head.APIVersion == desired {
+		return runtime.RawExtension{Raw: raw}, nil // decoding it would lose what the types do not know
 	}
 
 	old, current := &v1alpha1.Delivery{}, &v1beta1.Delivery{}
-	if desired == hub {
+	if desired == h.hub() {
 		if err := json.Unmarshal(raw, old); err != nil {
-			return failed(err)
+			return runtime.RawExtension{}, err
 		}
 		current.TypeMeta = metav1.TypeMeta{APIVersion: desired, Kind: head.Kind}
 		if err := SpokeToHub(ctx, old, current); err != nil {
-			return failed(err)
+			return runtime.RawExtension{}, err
 		}
 		return runtime.RawExtension{Object: current}, nil
 	}
 	if err := json.Unmarshal(raw, current); err != nil {
-		return failed(err)
+		return runtime.RawExtension{}, err
 	}
 	old.TypeMeta = metav1.TypeMeta{APIVersion: desired, Kind: head.Kind}
 	if err := HubToSpoke(ctx, current, old); err != nil {
-		return failed(err)
+		return runtime.RawExtension{}, err
 	}
 	return runtime.RawExtension{Object: old}, nil
 }

@@ -33,9 +33,10 @@ const (
 	Removed Rule = "removed"
 	// TypeChanged: it is of another type.
 	TypeChanged Rule = "type changed"
-	// BecameRequired: it was not required, or was not there, and now is; and there is no default that would help.
+	// BecameRequired: a request without it was taken, and now is refused. It was not there, or not required, or had a default; now it is
+	// required, and there is no default that would help.
 	BecameRequired Rule = "became required"
-	// BecameOptional: it was required, and now is not. Whoever reads it counts on it.
+	// BecameOptional: it was required, and now is not, default or not. Whoever reads it counts on it.
 	BecameOptional Rule = "became optional"
 	// DefaultChanged: its default is another one, or is new, or is gone.
 	DefaultChanged Rule = "default changed"
