@@ -40,9 +40,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // One that is not there any more is as good. Then, and only then, our finalizer is taken off. A Bucket that is being deleted and
 // does not have our finalizer is left alone, and for one that is gone there is nothing to do.
 //
-// What fails, a bucket that is not empty and a name that is taken among them, is said by the condition, whose message has the error's
-// text, and by a Warning event about the Bucket with the condition's reason and the error's text. It is tried again as the controller's
-// rate limiter has it: after milliseconds at first, later each time. A change of the spec is looked at without such a delay.
+// Whatever the service says no to, a bucket that is not empty and a name that is taken among them, is said by the condition, whose
+// message has the text of the latest error as the client returns it, and by a Warning event about the Bucket, for each try that fails,
+// with the condition's reason and the error's text. It is tried again as the controller's rate limiter has it: after milliseconds at
+// first, later each time, in a deletion as well. A change of the spec is looked at without such a delay. Nor is anything
+// given up that the API server refuses, a conflict among it: its error is returned, unless another try of our own has succeeded.
 //
 // Finalizers and conditions of others stay, also those that are written at the same moment. Nothing is written when all is well.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

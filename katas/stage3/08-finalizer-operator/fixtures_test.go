@@ -40,7 +40,7 @@ var (
 // world is one spec's: a namespace, a client of the API server for the judge, and a storage service.
 type world struct {
 	ns      string
-	judge   client.Client
+	judge   client.WithWatch
 	service *bucket.Service
 	storage *bucket.Client
 }
@@ -153,6 +153,30 @@ func (w *world) ready(name string) func(context.Context) (string, error) {
 	}
 }
 
+// message is for Eventually: what a Bucket's condition Ready says, or "".
+func (w *world) message(name string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		b := &api.Bucket{}
+		if err := w.judge.Get(ctx, client.ObjectKey{Namespace: w.ns, Name: name}, b); err != nil {
+			return "", err
+		}
+		c := meta.FindStatusCondition(b.Status.Conditions, api.Ready)
+		if c == nil {
+			return "", nil
+		}
+		return c.Message, nil
+	}
+}
+
+// complains waits until a Bucket's condition Ready is False, and its message and a Warning event of the same reason have the error's
+// text, which is a regular expression.
+func (w *world) complains(wait context.Context, name, reason string, generation int64, text string) {
+	GinkgoHelper()
+	Eventually(w.ready(name)).WithContext(wait).Should(Equal(fmt.Sprintf("False %s, generation %d", reason, generation)), "the condition Ready of bucket %s/%s", w.ns, name)
+	Eventually(w.message(name)).WithContext(wait).Should(MatchRegexp(text), "the message of the condition Ready of bucket %s/%s, which has the error's text", w.ns, name)
+	Eventually(w.warnings(name)).WithContext(wait).Should(ContainElement(MatchRegexp("^"+reason+": .*"+text)), "Warning events about bucket %s/%s, with the condition's reason and the error's text", w.ns, name)
+}
+
 // finalizers is for Eventually: a Bucket's finalizers in a line, or that the Bucket is gone.
 func (w *world) finalizers(name string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
@@ -249,13 +273,13 @@ func once(match func(cluster.Request) bool, do func()) {
 	})
 }
 
-// refuse lets the API server refuse the learner's next writes to Buckets, but not to their status: times of them, or with a negative
-// number all, until let is called.
-func refuse(times int) (let func()) {
+// refuse lets the API server refuse the learner's next writes to Buckets, or to a subresource of theirs: times of them, or with a
+// negative number all, until let is called.
+func refuse(times int, subresource string) (let func()) {
 	var left atomic.Int64
 	left.Store(int64(times))
 	server.Intercept(func(r cluster.Request) *cluster.Answer {
-		if !writes(r) || r.Subresource != "" || left.Load() == 0 {
+		if !writes(r) || r.Subresource != subresource || left.Load() == 0 {
 			return nil
 		}
 		left.Add(-1)

@@ -2,17 +2,21 @@ package finalizeroperator_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	finalizeroperator "github.com/kubekata/kubekata/katas/stage3/08-finalizer-operator"
 	"github.com/kubekata/kubekata/katas/stage3/08-finalizer-operator/api"
@@ -40,7 +44,7 @@ var _ = Describe("The finalizer", func() {
 
 	It("comes before all else also when the API server does not take it at first", func(ctx SpecContext) {
 		w := newWorld(ctx)
-		refuse(3)
+		refuse(3, "")
 		seen := w.look(ctx, bucket.OpCreate, "ada")
 		w.make(ctx, "ada")
 		wait, _ := w.run(ctx)
@@ -75,10 +79,13 @@ var _ = Describe("A Bucket", func() {
 
 	It("gets another quota when its spec says so", func(ctx SpecContext) {
 		w := newWorld(ctx)
-		wait, _ := w.provisioned(ctx, "ada")
+		wait, _ := w.provisioned(ctx, "ada", func(b *api.Bucket) { b.Spec.Name = "ada-backup" })
 		w.patch(ctx, "ada", `{"spec":{"quota":20}}`)
-		Eventually(w.stored).WithContext(wait).Should(ConsistOf("ada in oslo for 20"), "what the service has")
+		Eventually(w.stored).WithContext(wait).Should(ConsistOf("ada-backup in oslo for 20"), "what the service has, after the quota was raised")
 		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("True Provisioned, generation 2"), "the condition Ready of bucket %s/ada", w.ns)
+		w.patch(ctx, "ada", `{"spec":{"quota":5}}`)
+		Eventually(w.stored).WithContext(wait).Should(ConsistOf("ada-backup in oslo for 5"), "what the service has, after the quota was lowered")
+		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("True Provisioned, generation 3"), "the condition Ready of bucket %s/ada", w.ns)
 	})
 
 	It("gets the quota that its spec was given while nobody looked", func(ctx SpecContext) {
@@ -121,11 +128,13 @@ var _ = Describe("A Bucket", func() {
 var _ = Describe("The condition Ready", func() {
 	It("says that the service has failed, and why, until it has not", func(ctx SpecContext) {
 		w := newWorld(ctx)
-		w.service.Fail(bucket.OpCreate, -1, "the disk is full")
+		w.service.Fail(bucket.OpCreate, 3, "the disk is full")
+		w.service.Fail(bucket.OpCreate, -1, "the disk is on fire")
 		w.make(ctx, "ada")
 		wait, _ := w.run(ctx)
 		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("False ServiceFailed, generation 1"), "the condition Ready of bucket %s/ada", w.ns)
-		Expect(meta.FindStatusCondition(w.get(ctx, "ada").Status.Conditions, api.Ready).Message).To(ContainSubstring("the disk is full"), "its message")
+		Eventually(w.message("ada")).WithContext(wait).Should(MatchRegexp(`create bucket ada: request \d+: the disk is on fire`),
+			"the message of the condition Ready of bucket %s/ada: the error of the latest try, after three with another one", w.ns)
 		w.service.Mend()
 		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("True Provisioned, generation 1"), "the condition Ready of bucket %s/ada, after the service was mended", w.ns)
 	})
@@ -135,7 +144,7 @@ var _ = Describe("The condition Ready", func() {
 		wait, _ := w.provisioned(ctx, "ada")
 		w.service.Fail(bucket.OpSetQuota, -1, "the disk is full")
 		w.patch(ctx, "ada", `{"spec":{"quota":20}}`)
-		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("False ServiceFailed, generation 2"), "the condition Ready of bucket %s/ada", w.ns)
+		w.complains(wait, "ada", api.ReasonServiceFailed, 2, `set quota of bucket ada: request \d+: the disk is full`)
 		w.service.Mend()
 		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("True Provisioned, generation 2"), "the condition Ready of bucket %s/ada, after the service was mended", w.ns)
 	})
@@ -146,18 +155,29 @@ var _ = Describe("The condition Ready", func() {
 		w.service.Keep(foreign)
 		w.make(ctx, "ada")
 		wait, _ := w.run(ctx)
-		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("False NameTaken, generation 1"), "the condition Ready of bucket %s/ada", w.ns)
+		w.complains(wait, "ada", api.ReasonNameTaken, 1, `create bucket ada: request \d+: the name is taken`)
 		Expect(w.service.Buckets()).To(ConsistOf(foreign), "what the service has")
 		w.service.Lose("ada")
 		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("True Provisioned, generation 1"), "the condition Ready of bucket %s/ada, after the other bucket is gone", w.ns)
 	})
 
-	It("comes with an event when the service has failed", func(ctx SpecContext) {
+	It("comes with an event when the service has failed, also when it was False before", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		w.service.Fail(bucket.OpCreate, -1, "the disk is full")
+		b := w.make(ctx, "ada")
+		b.Status.Conditions = []metav1.Condition{{Type: api.Ready, Status: metav1.ConditionFalse, Reason: api.ReasonServiceFailed, ObservedGeneration: b.Generation,
+			Message: "the disk was full yesterday", LastTransitionTime: metav1.Now()}}
+		Expect(w.judge.Status().Update(ctx, b)).To(Succeed())
+		wait, _ := w.run(ctx)
+		w.complains(wait, "ada", api.ReasonServiceFailed, 1, `create bucket ada: request \d+: the disk is full`)
+	})
+
+	It("is written in the end when the API server does not take it at first", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		refuse(3, "status")
 		w.make(ctx, "ada")
 		wait, _ := w.run(ctx)
-		Eventually(w.warnings("ada")).WithContext(wait).Should(ContainElement(And(HavePrefix("ServiceFailed: "), ContainSubstring("the disk is full"))), "Warning events about bucket %s/ada", w.ns)
+		Eventually(w.ready("ada")).WithContext(wait).Should(Equal("True Provisioned, generation 1"), "the condition Ready of bucket %s/ada, which the API server has refused three times", w.ns)
 	})
 
 	It("keeps the time since when it is so", func(ctx SpecContext) {
@@ -196,19 +216,42 @@ var _ = Describe("The condition Ready", func() {
 })
 
 var _ = Describe("What fails", func() {
-	It("is tried again, later each time", func(ctx SpecContext) {
+	DescribeTable("is tried again, later each time", func(ctx SpecContext, begin func(context.Context, *world) context.Context, what string, op bucket.Op) {
 		w := newWorld(ctx)
-		w.service.Fail(bucket.OpCreate, -1, "the disk is full")
 		begun := time.Now()
-		w.make(ctx, "ada")
-		wait, _ := w.run(ctx)
-		tries := w.calls(bucket.OpCreate, "ada")
-		Eventually(tries).WithContext(wait).Should(BeNumerically(">=", 8), "calls that make the bucket, all of which fail")
+		wait := begin(ctx, w)
+		tries := w.calls(op, "ada")
+		Eventually(tries).WithContext(wait).Should(BeNumerically(">=", 8), "calls that %s, all of which fail", what)
 		// What waits longer each time needs more than twice as long for the next eight.
-		more := max(2*time.Since(begun), 2*time.Second)
+		more := max(2*time.Since(begun), time.Second)
 		Consistently(tries).WithContext(wait).WithTimeout(more).Should(BeNumerically("<", 14),
-			"calls that make the bucket, all of which fail, no more than %v after the eighth of them", more)
-	})
+			"calls that %s, all of which fail, no more than %v after the eighth of them", what, more)
+	},
+		Entry("when the service does not make the bucket", func(ctx context.Context, w *world) context.Context {
+			w.service.Fail(bucket.OpCreate, -1, "the disk is full")
+			w.make(ctx, "ada")
+			wait, _ := w.run(ctx)
+			return wait
+		}, "make the bucket", bucket.OpCreate),
+		Entry("when the name is taken", func(ctx context.Context, w *world) context.Context {
+			w.service.Keep(bucket.Bucket{Name: "ada", Owner: "somebody else"})
+			w.make(ctx, "ada")
+			wait, _ := w.run(ctx)
+			return wait
+		}, "make the bucket", bucket.OpCreate),
+		Entry("when the service does not delete the bucket", func(ctx context.Context, w *world) context.Context {
+			wait, _ := w.provisioned(ctx, "ada")
+			w.service.Fail(bucket.OpDelete, -1, "the disk is full")
+			w.delete(ctx, "ada")
+			return wait
+		}, "delete the bucket", bucket.OpDelete),
+		Entry("when the bucket is not empty", func(ctx context.Context, w *world) context.Context {
+			wait, _ := w.provisioned(ctx, "ada")
+			w.service.Fill("ada", 3)
+			w.delete(ctx, "ada")
+			return wait
+		}, "delete the bucket", bucket.OpDelete),
+	)
 
 	It("does not keep the others waiting", func(ctx SpecContext) {
 		w := newWorld(ctx)
@@ -228,6 +271,20 @@ var _ = Describe("Reconcile", func() {
 		result, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: "ada"}})
 		Expect(err).NotTo(HaveOccurred(), "Reconcile of a Bucket that is not there")
 		Expect(result).To(BeZero(), "its result")
+		Expect(w.service.Calls()).To(BeEmpty(), "calls that the service has got")
+	})
+
+	It("returns the error of an API server that does not show the Bucket", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		b := w.make(ctx, "ada")
+		down := interceptor.NewClient(w.judge, interceptor.Funcs{
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return apierrors.NewInternalError(errors.New("the server is having a bad day"))
+			},
+		})
+		r := &finalizeroperator.Reconciler{Storage: w.storage, Client: down, Recorder: events.NewFakeRecorder(1)}
+		_, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		Expect(err).To(MatchError(ContainSubstring("the server is having a bad day")), "Reconcile of bucket %s/ada, which is there, and cannot be read", w.ns)
 		Expect(w.service.Calls()).To(BeEmpty(), "calls that the service has got")
 	})
 })
