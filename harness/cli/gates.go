@@ -187,14 +187,32 @@ func (a *App) mutants(ctx context.Context, s selection, full bool, workers int, 
 		return explainGo(err)
 	}
 	caught := 0
+	var lucky, survivors []mutant.Verdict
 	for _, v := range verdicts {
-		if v.Caught {
-			caught++
+		switch {
+		case !v.Caught:
+			survivors = append(survivors, v)
+			continue
+		case v.Tries > 1:
+			lucky = append(lucky, v)
 		}
+		caught++
 	}
 	if asJSON {
 		err = a.printJSON(map[string]any{"mutants": verdicts, "caught": caught, "total": len(verdicts)})
 	} else {
+		if len(survivors) > 0 && len(verdicts) > 10 { // the others have pushed them off the screen
+			a.ui.line("\nnot caught:")
+			for _, v := range survivors {
+				a.showMutant(v)
+			}
+		}
+		if len(lucky) > 0 {
+			a.ui.line("\ncaught by chance, tighten their specs:")
+			for _, v := range lucky {
+				a.showMutant(v)
+			}
+		}
 		a.ui.line("mutants: %d of %d caught", caught, len(verdicts))
 	}
 	if err == nil && caught < len(verdicts) {
@@ -208,7 +226,11 @@ func (a *App) mutants(ctx context.Context, s selection, full bool, workers int, 
 
 func (a *App) showMutant(v mutant.Verdict) {
 	if v.Caught {
-		a.ui.line("%s %s  %s", a.ui.green.Render("✓"), v.Kata, v.Mutant)
+		try := ""
+		if v.Tries > 1 {
+			try = fmt.Sprintf(", at try %d", v.Tries)
+		}
+		a.ui.line("%s %s  %s%s", a.ui.green.Render("✓"), v.Kata, v.Mutant, try)
 		for _, red := range v.Red {
 			if red != v.Spec {
 				a.ui.line("    also %q", red)

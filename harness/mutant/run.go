@@ -27,7 +27,16 @@ type Verdict struct {
 	// Died says that the mutant ended the process, or kept it from ending: specs that would have come after that are not in Red.
 	Died    bool    `json:"died,omitempty"`
 	Seconds float64 `json:"seconds"`
+	// Tries is how often it was run. More than once means that the spec it names let it pass before, or could not tell.
+	Tries int `json:"tries"`
+
+	// settled says that another try would come to the same: it is caught, does not compile, or names no spec.
+	settled bool
 }
+
+// MaxTries is how often a mutant is run until the spec that it names catches it. Some mistakes show by chance only: a data race, a
+// goroutine that is late. One that needs more than one try is caught, and worth a look: [Verdict] says so.
+const MaxTries = 3
 
 // Options says which mutants to run and how.
 type Options struct {
@@ -148,22 +157,28 @@ func (o Options) test(ctx context.Context, j job) (Verdict, error) {
 	if !o.Full {
 		opts.Focus = j.mutant.Spec
 	}
-	var result runner.Result
-	var err error
-	if j.batch != nil {
-		opts.Env = []string{SelectEnv + "=" + j.mutant.Name}
-		result, err = runner.Exec(ctx, opts, j.batch.binary)
-	} else {
-		result, err = o.apart(ctx, j, opts)
+	for try := 1; try <= MaxTries && !v.settled; try++ {
+		opts.Uncached = try > 1
+		result, err := o.specs(ctx, j, opts)
+		if err != nil {
+			return v, fmt.Errorf("mutant %s of %s: %w", j.mutant.Name, j.kata.ID(), err)
+		}
+		if ctx.Err() != nil {
+			return v, context.Cause(ctx)
+		}
+		v.Tries = try
+		v.judge(result)
 	}
-	if err != nil {
-		return v, fmt.Errorf("mutant %s of %s: %w", j.mutant.Name, j.kata.ID(), err)
-	}
-	if ctx.Err() != nil {
-		return v, context.Cause(ctx)
-	}
-	v.judge(result)
 	return v, nil
+}
+
+// specs runs the specs once against one mutant.
+func (o Options) specs(ctx context.Context, j job, opts runner.Options) (runner.Result, error) {
+	if j.batch == nil {
+		return o.apart(ctx, j, opts)
+	}
+	opts.Env = []string{SelectEnv + "=" + j.mutant.Name}
+	return runner.Exec(ctx, opts, j.batch.binary)
 }
 
 // apart compiles a mutant by itself.
@@ -194,7 +209,8 @@ func (o Options) dir(k workbook.Kata, name string) string {
 // judge decides whether the spec that the mutant names has caught it. Only a spec that ran and failed counts: a mutant
 // that does not compile, or that keeps the suite from starting, proves nothing about the specs.
 func (v *Verdict) judge(r runner.Result) {
-	v.Seconds = r.Seconds
+	v.Seconds += r.Seconds
+	v.Red, v.Reason = nil, ""
 	var named *report.Spec
 	for i, s := range r.Specs {
 		if s.State != report.Passed && s.State != report.Skipped && s.State != report.NotRun && s.State != report.Pending {
@@ -209,14 +225,15 @@ func (v *Verdict) judge(r runner.Result) {
 	switch {
 	case r.Problem != nil && (r.Problem.Kind == runner.Compile || r.Problem.Kind == runner.Setup):
 		v.Reason = "it does not compile: " + strings.Join(append([]string{r.Problem.Summary}, r.Problem.Detail...), "\n")
+		v.settled = r.Problem.Kind == runner.Compile
 	case named == nil && r.Problem != nil && r.Problem.Kind != runner.NotRun:
 		v.Reason = r.Problem.Summary
 	case named == nil:
-		v.Reason = fmt.Sprintf("no spec has the text %q", v.Spec)
+		v.Reason, v.settled = fmt.Sprintf("no spec has the text %q", v.Spec), true
 	case named.State == report.Failed, named.State == report.Panicked, named.State == report.TimedOut, named.State == report.Aborted:
-		v.Caught = true
+		v.Caught, v.settled = true, true
 	case named.State == report.Interrupted && died:
-		v.Caught = true // it took the process down with it, and the runner says so to the learner
+		v.Caught, v.settled = true, true // it took the process down with it, and the runner says so to the learner
 	case r.Problem != nil && r.Problem.Kind != runner.NotRun:
 		v.Reason = r.Problem.Summary
 	case len(v.Red) > 0:
