@@ -149,7 +149,7 @@ func (a *App) showVerdicts(verdicts []verify.Verdict) {
 func (a *App) mutantsCommand() *cobra.Command {
 	var s selection
 	var asJSON, full bool
-	workers := runtime.NumCPU()
+	workers := 3 * runtime.NumCPU() // most of a mutant's time is a spec that waits for what does not come
 	c := &cobra.Command{
 		Use:   "mutants",
 		Short: "Prove that the specs catch every wrong solution of mutants.yaml",
