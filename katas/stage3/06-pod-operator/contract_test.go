@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,17 @@ var _ = Describe("A pod of somebody else", func() {
 		Expect(got.ResourceVersion).To(Equal(other.ResourceVersion), "the resource version of the other pod, which nobody has changed")
 	})
 
+	It("blocks its own place alone in a roll-out, too", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		wait, _, set := opened(ctx, ns, "web", 2)
+		next := set.DeepCopy()
+		next.Spec.Template = template("web:2")
+		plant(ctx, ns, next.PodNames()[0])
+		want(ctx, set, becoming(template("web:2")))
+		becomes(wait, set, "Degraded: 2 live, 2 ready, 1 updated, generation 2", "with another template, and a pod of nobody's that has the first name")
+		Expect(names(set)(ctx)).To(ContainElement(set.PodNames()[1]), "the pods of podset %s/web: the second name is free", ns)
+	})
+
 	It("blocks until it is gone", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		set := open(ctx, ns, "web", 1, template("web:1"))
@@ -53,6 +65,8 @@ var _ = Describe("A pod of somebody else", func() {
 		becomes(wait, set, "Degraded: 0 live, 0 ready, 0 updated, generation 1", "whose name a pod of nobody's has")
 		becomes(wait, open(ctx, ns, "other", 1, template("web:1")), "Ready: 1 live, 1 ready, 1 updated, generation 1",
 			"whose name is free") // so what that status has brought about is over
+		Eventually(tried(set.PodNames()[0])).WithContext(wait).WithTimeout(15*time.Second).
+			Should(BeNumerically(">=", 6), "how often the name that is blocked was tried: again after a second or two at the latest, in the beginning")
 		remove(ctx, ns, set.PodNames()[0])
 		becomes(wait, set, "Ready: 1 live, 1 ready, 1 updated, generation 1", "whose name is free again")
 	})
@@ -136,18 +150,16 @@ var _ = Describe("The events", func() {
 	It("tell of each pod that was made", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		wait, _, set := opened(ctx, ns, "web", 2)
-		for _, name := range set.PodNames() {
-			Eventually(told(set)).WithContext(wait).WithTimeout(patience()).Should(ContainElement(And(HavePrefix("Normal Created: "), ContainSubstring(name))),
-				"the events of podset %s/web, about pod %s", ns, name)
-		}
+		Eventually(told(set, "Normal Created")).WithContext(wait).WithTimeout(patience()).
+			Should(ConsistOf(ContainSubstring(set.PodNames()[0]), ContainSubstring(set.PodNames()[1])), "the events Created of podset %s/web, with two pods", ns)
 	})
 
 	It("tell of a pod that was replaced", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		wait, _, set := opened(ctx, ns, "web", 1)
 		end(ctx, ns, set.PodNames()[0], corev1.PodFailed)
-		Eventually(told(set)).WithContext(wait).WithTimeout(patience()).Should(ContainElement(And(HavePrefix("Warning Replaced: "), ContainSubstring(set.PodNames()[0]))),
-			"the events of podset %s/web, whose pod has failed", ns)
+		Eventually(told(set, "Warning Replaced")).WithContext(wait).WithTimeout(patience()).Should(ContainElement(ContainSubstring(set.PodNames()[0])),
+			"the events Replaced of podset %s/web, whose pod has failed", ns)
 	})
 
 	It("tell of a name that is blocked", func(ctx SpecContext) {
@@ -155,9 +167,9 @@ var _ = Describe("The events", func() {
 		set := open(ctx, ns, "web", 1, template("web:1"))
 		plant(ctx, ns, set.PodNames()[0])
 		wait, _ := run(ctx, ns)
-		Eventually(told(set)).WithContext(wait).WithTimeout(patience()).Should(ContainElement(And(HavePrefix("Warning Blocked: "), ContainSubstring(set.PodNames()[0]))),
-			"the events of podset %s/web, whose name a pod of nobody's has", ns)
-		Expect(told(set)(ctx)).NotTo(ContainElement(HavePrefix("Normal Created: ")), "the events of podset %s/web, of which no pod was made", ns)
+		Eventually(told(set, "Warning Blocked")).WithContext(wait).WithTimeout(patience()).Should(ContainElement(ContainSubstring(set.PodNames()[0])),
+			"the events Blocked of podset %s/web, whose name a pod of nobody's has", ns)
+		Expect(told(set, "Normal Created")(ctx)).To(BeEmpty(), "the events Created of podset %s/web, of which no pod was made", ns)
 	})
 })
 
@@ -176,13 +188,16 @@ var _ = Describe("Reconcile", func() {
 		becomes(wait, set, "Ready: 2 live, 2 ready, 2 updated, generation 1", "whose pods the cache knows now")
 		Expect(created()).To(Equal(2), "how many pods were made in all for podset %s/web, which wants 2", ns)
 		Expect(names(set)(ctx)).To(Equal(set.PodNames()), "the pods of podset %s/web", ns)
+		Eventually(told(set, "Normal Created")).WithContext(wait).WithTimeout(patience()).
+			Should(ConsistOf(ContainSubstring(set.PodNames()[0]), ContainSubstring(set.PodNames()[1])), "the events Created of podset %s/web, for which two pods were made", ns)
+		Expect(told(set, "Warning Blocked")(ctx)).To(BeEmpty(), "the events Blocked of podset %s/web, which has made the pods itself", ns)
 	})
 
 	It("deletes the pod that has failed, and not its successor of the same name", func(ctx SpecContext) {
 		ns, over := api.Namespace(ctx), harness.Closed(ctx)
 		set := open(ctx, ns, "web", 1, template("web:1"))
 		name := set.PodNames()[0]
-		plant(ctx, ns, name, owner(set))
+		unscheduled(ctx, ns, name, owner(set))
 		end(ctx, ns, name, corev1.PodFailed)
 		failed := pod(ctx, ns, name)
 		remove(ctx, ns, name)
@@ -196,20 +211,67 @@ var _ = Describe("Reconcile", func() {
 		over.Open()
 		becomes(wait, set, "Ready: 1 live, 1 ready, 1 updated, generation 1", "whose pod the cache knows now")
 		Expect(uid(ns, name)(ctx)).To(Equal(successor.UID), "the UID of pod %s", name)
+		Expect(told(set, "Warning Replaced")(ctx)).To(BeEmpty(), "the events Replaced of podset %s/web, for which no pod was deleted", ns)
 	})
 
-	It("tries again what has failed", func(ctx SpecContext) {
+	It("deletes the surplus pod that it has seen, and not a pod of somebody else that has its name by now", func(ctx SpecContext) {
+		ns, over := api.Namespace(ctx), harness.Closed(ctx)
+		set := open(ctx, ns, "web", 1, template("web:1"))
+		name := set.PodNames()[0]
+		surplus := unscheduled(ctx, ns, name, owner(set))
+		remove(ctx, ns, name)
+		Eventually(uid(ns, name)).WithContext(ctx).WithTimeout(patience()).Should(Equal(gone), "the UID of the pod that the spec has deleted")
+		successor := plant(ctx, ns, name)
+		want(ctx, set, becoming(template("web:2")))
+
+		api.InterruptWatch("pods", surplus, over)
+		wait, _ := run(ctx, ns)
+		Consistently(uid(ns, name)).WithContext(wait).WithTimeout(700*time.Millisecond).
+			Should(Equal(successor.UID), "the UID of pod %s, while the cache still has its predecessor, which is surplus and not ready", name)
+		over.Open()
+		becomes(wait, set, "Ready: 1 live, 1 ready, 1 updated, generation 2", "whose old pod is gone")
+		Expect(uid(ns, name)(ctx)).To(Equal(successor.UID), "the UID of pod %s", name)
+	})
+
+	It("tries again to make a pod", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		set := open(ctx, ns, "web", 1, template("web:1"))
-		refuse(4, set.PodNames()[0])
+		refuse(4, making(set.PodNames()[0]))
 		wait, _ := run(ctx, ns)
 		becomes(wait, set, "Ready: 1 live, 1 ready, 1 updated, generation 1", "whose pod was refused four times")
 	})
 
-	It("does what it can when something fails", func(ctx SpecContext) {
+	It("tries again to delete a pod", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		wait, _, set := opened(ctx, ns, "web", 2)
+		refuse(4, func(r cluster.Request) bool { return r.Resource == "pods" && r.Verb == "delete" })
+		want(ctx, set, replicas(1))
+		becomes(wait, set, "Ready: 1 live, 1 ready, 1 updated, generation 2", "whose surplus pod could not be deleted four times")
+	})
+
+	It("tries again to write the status", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		set := open(ctx, ns, "web", 0, template("web:1"))
+		refuse(4, func(r cluster.Request) bool { return r.Resource == "podsets" && r.Subresource == "status" })
+		wait, _ := run(ctx, ns)
+		becomes(wait, set, "Ready: 0 live, 0 ready, 0 updated, generation 1", "whose status was refused four times, and of which nothing else changes")
+	})
+
+	It("does what it can when a pod cannot be deleted", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		set := open(ctx, ns, "web", 2, template("web:1"))
-		refuse(-1, set.PodNames()[0])
+		plant(ctx, ns, set.PodNames()[0], owner(set))
+		end(ctx, ns, set.PodNames()[0], corev1.PodFailed)
+		refuse(-1, func(r cluster.Request) bool { return r.Resource == "pods" && r.Verb == "delete" })
+		wait, _ := run(ctx, ns)
+		becomes(wait, set, "Progressing: 1 live, 1 ready, 1 updated, generation 1", "whose first pod has failed, and cannot be deleted")
+		Expect(told(set, "Warning Replaced")(ctx)).To(BeEmpty(), "the events Replaced of podset %s/web, for which no pod was deleted", ns)
+	})
+
+	It("does what it can when a pod cannot be made", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		set := open(ctx, ns, "web", 2, template("web:1"))
+		refuse(-1, making(set.PodNames()[0]))
 		wait, _ := run(ctx, ns)
 		becomes(wait, set, "Progressing: 1 live, 1 ready, 1 updated, generation 1", "whose first pod is refused each time")
 		Expect(names(set)(ctx)).To(Equal(set.PodNames()[1:]), "the pods of podset %s/web", ns)
@@ -279,8 +341,8 @@ var _ = Describe("Reconcile", func() {
 	})
 })
 
-// told is for Eventually: what the events of a PodSet say.
-func told(set *podset.PodSet) func(context.Context) ([]string, error) {
+// told is for Eventually: what the events of a PodSet say that have a type and a reason. One that came more than once says so.
+func told(set *podset.PodSet, reason string) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		list, err := api.Judge().EventsV1().Events(set.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -288,21 +350,48 @@ func told(set *podset.PodSet) func(context.Context) ([]string, error) {
 		}
 		all := []string{}
 		for _, event := range list.Items {
-			if event.Regarding.UID == set.UID {
-				all = append(all, fmt.Sprintf("%s %s: %s", event.Type, event.Reason, event.Note))
+			if event.Regarding.UID != set.UID || event.Type+" "+event.Reason != reason {
+				continue
+			}
+			all = append(all, event.Note)
+			if event.Series != nil {
+				all = append(all, event.Note+" (again)")
 			}
 		}
 		return all, nil
 	}
 }
 
-// refuse lets the server refuse a number of times to make a pod, or always.
-func refuse(times int, name string) {
+// tried is for Eventually: how often the learner has tried to make a pod of this name, or has looked whether it is there.
+func tried(name string) func() int {
+	return func() int {
+		made, looked := 0, 0
+		for _, r := range api.Requests() {
+			switch {
+			case making(name)(r):
+				made++
+			case r.Resource == "pods" && r.Verb == "get" && r.Name == name:
+				looked++
+			}
+		}
+		return max(made, looked)
+	}
+}
+
+// making tells a request that makes the pod of a name.
+func making(name string) func(cluster.Request) bool {
+	return func(r cluster.Request) bool {
+		return r.Resource == "pods" && slices.Contains([]string{"create", "update", "patch"}, r.Verb) && strings.Contains(string(r.Body), name)
+	}
+}
+
+// refuse lets the server refuse requests of a sort, a number of times or always.
+func refuse(times int, sort func(cluster.Request) bool) {
 	var mu sync.Mutex
 	api.Intercept(func(r cluster.Request) *cluster.Answer {
 		mu.Lock()
 		defer mu.Unlock()
-		if times == 0 || r.Resource != "pods" || r.Verb == "get" || !strings.Contains(string(r.Body), name) {
+		if times == 0 || !sort(r) {
 			return nil
 		}
 		times--

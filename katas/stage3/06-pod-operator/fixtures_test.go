@@ -243,12 +243,7 @@ const finalizer = "kubekata.dev/spec"
 // plant makes a pod of web:1 that has a name and an owner, or none, and waits until it is ready.
 func plant(ctx context.Context, ns, name string, owners ...metav1.OwnerReference) *corev1.Pod {
 	GinkgoHelper()
-	t := template("web:1")
-	t.Name, t.OwnerReferences = name, owners
-	t.Labels[podset.NameLabel] = "web"
-	t.Labels[podset.HashLabel] = strings.Split(name, "-")[min(1, strings.Count(name, "-"))]
-	_, err := api.Judge().CoreV1().Pods(ns).Create(ctx, &corev1.Pod{ObjectMeta: t.ObjectMeta, Spec: t.Spec}, metav1.CreateOptions{})
-	Expect(err).NotTo(HaveOccurred(), "make pod %s/%s for the spec", ns, name)
+	put(ctx, ns, name, template("web:1"), owners)
 	Eventually(func(ctx context.Context) (corev1.PodPhase, error) {
 		got, err := api.Judge().CoreV1().Pods(ns).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
@@ -257,6 +252,23 @@ func plant(ctx context.Context, ns, name string, owners ...metav1.OwnerReference
 		return got.Status.Phase, nil
 	}).WithContext(ctx).WithTimeout(patience()).Should(Equal(corev1.PodRunning), "the phase of pod %s/%s, which the spec has made", ns, name)
 	return pod(ctx, ns, name)
+}
+
+// unscheduled makes a pod that has a name and an owner, and that no node ever gets. When it is deleted it is gone at once. (A simulated
+// node deletes by name what it has seen being deleted, and may well hit the pod that has the name by then.)
+func unscheduled(ctx context.Context, ns, name string, owners ...metav1.OwnerReference) *corev1.Pod {
+	GinkgoHelper()
+	return put(ctx, ns, name, template("web:1", nowhere), owners)
+}
+
+func put(ctx context.Context, ns, name string, t corev1.PodTemplateSpec, owners []metav1.OwnerReference) *corev1.Pod {
+	GinkgoHelper()
+	t.Name, t.OwnerReferences = name, owners
+	t.Labels[podset.NameLabel] = "web"
+	t.Labels[podset.HashLabel] = strings.Split(name, "-")[min(1, strings.Count(name, "-"))]
+	made, err := api.Judge().CoreV1().Pods(ns).Create(ctx, &corev1.Pod{ObjectMeta: t.ObjectMeta, Spec: t.Spec}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred(), "make pod %s/%s for the spec", ns, name)
+	return made
 }
 
 // owner is a reference to the PodSet as a controller.

@@ -57,6 +57,20 @@ var _ = Describe("The pods", func() {
 		Expect(got.Labels).To(Equal(map[string]string{"app": "web", podset.NameLabel: "web", podset.HashLabel: set.Hash()}), "the labels of pod %s", got.Name)
 	})
 
+	It("have its labels, whatever labels the template has", func(ctx SpecContext) {
+		ns := api.Namespace(ctx)
+		plain := open(ctx, ns, "plain", 1, template("web:1", func(t *corev1.PodTemplateSpec) { t.Labels = nil }))
+		other := open(ctx, ns, "other", 1, template("web:1", func(t *corev1.PodTemplateSpec) {
+			t.Labels = map[string]string{podset.NameLabel: "somebody", podset.HashLabel: "x"}
+		}))
+		wait, _ := run(ctx, ns)
+		for _, set := range []*podset.PodSet{plain, other} {
+			Eventually(names(set)).WithContext(wait).WithTimeout(patience()).Should(Equal(set.PodNames()), "the pods of podset %s/%s", ns, set.Name)
+			Expect(pod(ctx, ns, set.PodNames()[0]).Labels).To(Equal(map[string]string{podset.NameLabel: set.Name, podset.HashLabel: set.Hash()}),
+				"the labels of pod %s", set.PodNames()[0])
+		}
+	})
+
 	It("are owned by the PodSet, as its controller", func(ctx SpecContext) {
 		ns := api.Namespace(ctx)
 		_, _, set := opened(ctx, ns, "web", 1)
@@ -120,6 +134,10 @@ var _ = Describe("The pods", func() {
 		release := hold(ctx, ns, set.PodNames()[0])
 		end(ctx, ns, set.PodNames()[0], corev1.PodFailed)
 		becomes(wait, set, "Degraded: 1 live, 1 ready, 1 updated, generation 1", "of which a pod has failed, and has a finalizer")
+		before := settled(wait)
+		annotate(ctx, set, "checked-by", "nonna")
+		Consistently(func() []string { return writes()[before:] }).WithContext(wait).WithTimeout(500*time.Millisecond).
+			Should(BeEmpty(), "what is written while the pod that has failed is being deleted, and its name is not yet free")
 		release(ctx)
 		becomes(wait, set, "Ready: 2 live, 2 ready, 2 updated, generation 1", "whose pod is gone at last")
 	})
