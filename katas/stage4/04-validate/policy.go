@@ -1,0 +1,53 @@
+// Package validate is the kata's: a validating webhook that refuses objects without the labels which all objects of a cluster are to have. Begin
+// with [Policy.Validate] and [Policy.ValidateUpdate], which know nothing of webhooks; [Validator] does.
+package validate
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	// ProtectedAnnotation keeps an object from being deleted: "true" or "false", as strconv.ParseBool understands them.
+	ProtectedAnnotation = "labels.kubekata.dev/protected"
+	// OldLabel is what people wrote before there were recommended labels.
+	OldLabel = "app"
+)
+
+// Policy says which labels objects must have.
+type Policy struct {
+	// Required are the keys of labels that each object must have, with a value that is not empty.
+	Required []string
+	// Supported are the values that a label may have, by its key. A label that is not there is not asked for here.
+	Supported map[string][]string
+	// Immutable are the keys of labels that stay as they are, once they are there: no other value, and not removed.
+	Immutable []string
+}
+
+// Validate returns all that is wrong with a new object, ordered by the path of the field; nothing is wrong with an object when it is empty.
+//
+//   - metadata.labels[KEY]: a required label that is missing or empty is field.Required, an unsupported value of a label is field.NotSupported. An
+//     empty label that is required is only missing.
+//   - metadata.annotations[KEY]: a ProtectedAnnotation that is no truth value is field.Invalid.
+func (p *Policy) Validate(object metav1.Object) field.ErrorList {
+	// TODO(kata): field.NewPath("metadata", "labels").Key(…), and a list to which everything is appended.
+	panic("Policy.Validate is not implemented")
+}
+
+// ValidateUpdate returns what is wrong with an object that is to take the place of an old one. New are the mistakes of this update: what Validate says of the
+// object and did not say of the old one, and, as field.Invalid, immutable labels that have another value or are gone; a label that
+// was not there, or was empty, may get a value. Inherited are the mistakes that the old object had as well, with the same value: whoever scales an object that
+// nobody has labelled, has not made them. Both are ordered by the path of the field.
+func (p *Policy) ValidateUpdate(object, old metav1.Object) (fresh, inherited field.ErrorList) {
+	// TODO(kata): When are two errors the same? The type, the field and the bad value say it; look at what field.Error has.
+	panic("Policy.ValidateUpdate is not implemented")
+}
+
+// Warnings are what a user should know and is not refused for: a line for each inherited mistake, and one for an OldLabel. They have no line
+// breaks, and name the field.
+func Warnings(object metav1.Object, inherited field.ErrorList) []string {
+	// TODO(kata): The text of a field.Error is one line already.
+	panic("Warnings is not implemented")
+}
+
+// TODO(kata): Functions of your own.
