@@ -93,7 +93,7 @@ func Sweep() error {
 	return nil
 }
 
-// end ends the servers whose command line names the folder. Nothing in them is worth a graceful stop.
+// end ends the servers whose command line names the folder, and programs that stand in it. Nothing in them is worth a graceful stop.
 func end(dir string) error {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -104,7 +104,9 @@ func end(dir string) error {
 		left := 0
 		for _, p := range all {
 			name := filepath.Base(p.Argv0)
-			if strings.Contains(p.Args, dir+string(filepath.Separator)) && (name == binaries.Etcd.Name || name == binaries.APIServer.Name) {
+			inside := dir + string(filepath.Separator)
+			server := strings.Contains(p.Args, inside) && (name == binaries.Etcd.Name || name == binaries.APIServer.Name)
+			if server || strings.HasPrefix(p.Argv0, inside) { // a program that stands in the folder was built for its process
 				left++
 				if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 					return err

@@ -1,9 +1,13 @@
 package ephemeral_test
 
 import (
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kubekata/kubekata/harness/binaries"
 	"github.com/kubekata/kubekata/harness/ephemeral"
@@ -41,4 +45,88 @@ func TestSweepTakesTheDeadAlone(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("done left the folder: %v", err)
 	}
+}
+
+// asleep makes this binary a program that does nothing.
+const asleep = "KUBEKATA_TEST_ASLEEP"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asleep) != "" {
+		time.Sleep(time.Minute) // it is to be ended long before
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func TestSweepEndsProgramsThatWereBuiltForADeadProcess(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv(binaries.CacheEnv, cache)
+	live, done, err := ephemeral.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(filepath.Dir(live), "123")
+	var running []*exec.Cmd
+	for _, dir := range []string{dead, live} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dead, "lock"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(copied(t, filepath.Join(dir, "sleeper")))
+		cmd.Env = append(os.Environ(), asleep+"=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		})
+		running = append(running, cmd)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- running[0].Wait() }()
+	if err := ephemeral.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the program of the dead process still runs")
+	}
+	if err := running[1].Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the program of the live process does not run any longer: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(live, "sleeper")); err != nil {
+		t.Errorf("the program of the live process is gone: %v", err)
+	}
+	if err := done(); err != nil {
+		t.Error(err)
+	}
+}
+
+// copied copies this binary.
+func copied(t *testing.T, to string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := os.Open(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(file, from); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return to
 }
