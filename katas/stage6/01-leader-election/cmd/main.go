@@ -24,13 +24,12 @@ import (
 	kata "github.com/kubekata/kubekata/katas/stage6/01-leader-election"
 )
 
-const (
-	namespace = "default"
-	name      = "invoices" // of the Lease, and of the ConfigMap with the number of the last invoice
-)
+// name is the Lease's, and that of the ConfigMap with the number of the last invoice.
+const name = "invoices"
 
 func main() {
 	id := flag.String("id", "1", "the name of this candidate")
+	namespace := flag.String("n", "default", "the namespace")
 	same := flag.Bool("same-identity", false, "take the name for an identity as it is, to see what happens when two have the same")
 	var timing kata.Timing
 	flag.DurationVar(&timing.LeaseDuration, "lease", 5*time.Second, "LeaseDuration")
@@ -46,14 +45,14 @@ func main() {
 		identity = kata.Identity(*id)
 	}
 	say("I am %s, process %d", identity, os.Getpid())
-	if err := run(ctx, identity, timing); err != nil {
+	if err := run(ctx, *namespace, identity, timing); err != nil {
 		say("error: %v", err)
 		os.Exit(1)
 	}
 	say("the lease is given back")
 }
 
-func run(ctx context.Context, identity string, timing kata.Timing) error {
+func run(ctx context.Context, namespace, identity string, timing kata.Timing) error {
 	config, err := loopback.ProgramConfig()
 	if err != nil {
 		return err
