@@ -42,18 +42,20 @@ kubectl: ## kubectl on the lab: make kubectl ARGS='get pods -A'
 	@$(KATA_CLI) kubectl -- $(ARGS)
 
 ##@ Write katas
-.PHONY: generate verify mutants lint unit test bench
+.PHONY: generate verify mutants e2e lint unit test bench
 generate: ## Write the stubs from the solutions
 	@$(KATA_CLI) generate $(SELECT)
 verify: ## Every stub is red for the right reason, every solution green: make verify [ROUNDS=50]
 	@$(KATA_CLI) verify $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(RACE)),--race) $(if $(ROUNDS),--rounds=$(ROUNDS))
 mutants: ## The specs catch every wrong solution: make mutants [FULL=1]
 	@$(KATA_CLI) mutants $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(FULL)),--full)
+e2e: ## Journeys on the lab, of programs that run for themselves: make e2e [CODE=katas] [ARGS='-run=TestBaremetal']
+	@CODE='$(CODE)' go test -count=1 -timeout=20m -v ./e2e $(ARGS)
 lint: ## go vet, the katas' own rules, golangci-lint where it is installed
 	@hack/lint.sh
 unit: ## Unit tests of the harness and the CLI
 	@go test ./harness/...
-test: ## The whole gate: lint, unit tests, verify, mutants
+test: ## The whole gate: lint, unit tests, verify, journeys, mutants
 	@hack/test.sh
 bench: ## Measure the loop; the figures of README's "How fast"
 	@go run ./harness/cmd/bench

@@ -33,4 +33,5 @@ if ! go tool kata lab status >/dev/null 2>&1; then
 	step "lab" go tool kata lab up
 fi
 step "verify on the lab" env KUBEKATA_API=lab go tool kata verify
+step "journeys on the lab" go test -count=1 -timeout=20m ./e2e/...
 step "mutants on the lab" env KUBEKATA_API=lab go tool kata mutants
