@@ -72,7 +72,7 @@ var _ = Describe("AddMissing", func() {
 
 	It("touches no key that is there already", func() {
 		for _, o := range mutate.AddMissing(path, map[string]string{"team": "a"}, map[string]string{"size": "large", "oven": "left"}) {
-			Expect(o.Path).To(HavePrefix("/metadata/labels/"), "the path of the operation %+v: another webhook's labels may be in the map by now", o)
+			Expect(o.Path).To(HavePrefix("/metadata/labels/"), "the path of the operation %+v, which is to add one label and say nothing about others", o)
 		}
 	})
 
@@ -142,6 +142,7 @@ var _ = Describe("A patch", func() {
 				Entry("where all is there", `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"labels": {"app.kubernetes.io/name": "a", "size": ""},
 				  "annotations": {"pizza~1/done": ""}}}`, want),
 				Entry("where nothing is wanted", `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"labels": {}, "annotations": {"note": "hot"}}}`, mutate.Metadata{}),
+				Entry("where nothing is wanted, and there are no maps", `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hawaii"}}`, mutate.Metadata{}),
 			)
 
 			DescribeTable("is an error", func(object string) {

@@ -120,7 +120,7 @@ var _ = Describe("Review", func() {
 		expectUntouched(ask(ctx, labeler(), admission.Review(nil, pizza())))
 	})
 
-	for _, part := range []string{"status", "scale"} {
+	for _, part := range []string{"status", "scale", "binding"} {
 		It("leaves a "+part+" alone", func(ctx SpecContext) {
 			expectUntouched(ask(ctx, labeler(), admission.Review(pizza(), pizza(), admission.SubResource(part))))
 		})
@@ -131,6 +131,11 @@ var _ = Describe("Review", func() {
 			expectUntouched(ask(ctx, labeler(), admission.Review(pizza(func(cm *corev1.ConfigMap) { cm.Namespace = ns }), nil)))
 		})
 	}
+
+	It("takes no other namespace for the system's, whatever it is called", func(ctx SpecContext) {
+		got := ask(ctx, labeler(), admission.Review(pizza(func(cm *corev1.ConfigMap) { cm.Namespace = "kube-pizza" }), nil))
+		Expect(got.Object.GetLabels()).To(Equal(all("hawaii", nil)), "the labels of an object in the namespace kube-pizza, which is none of %v", mutate.SystemNamespaces)
+	})
 
 	It("goes by the request's namespace, and not by the object's", func(ctx SpecContext) {
 		nowhere := pizza(func(cm *corev1.ConfigMap) { cm.Namespace = "" })
@@ -165,11 +170,24 @@ var _ = Describe("Review", func() {
 		Expect(got.Changed).To(BeTrue(), "whether an object is changed that has a label with the annotation's name")
 	})
 
+	It("answers a dry run as it would answer without", func(ctx SpecContext) {
+		got := ask(ctx, labeler(), admission.Review(pizza(), nil, admission.DryRun()))
+		Expect(got.Object.GetLabels()).To(Equal(all("hawaii", nil)), "the labels that a dry run shows: kubectl diff would show another object than will be stored")
+	})
+
 	It("has no answer about an object that it cannot read", func(ctx SpecContext) {
 		review := admission.Review(pizza(), nil)
 		review.Request.Object.Raw = []byte(`{"metadata": {"labels": "many"}}`)
 		response, err := labeler().Review(ctx, review.Request)
 		Expect(err).To(MatchError(ContainSubstring("labels")), "the error has the decoder's own in it; the answer is %v", response)
+	})
+
+	It("has no answer about a new object that is not there", func(ctx SpecContext) {
+		review := admission.Review(pizza(), nil)
+		review.Request.Object.Raw = nil
+		response, err := labeler().Review(ctx, review.Request)
+		Expect(err).To(MatchError(Not(ContainSubstring("not implemented"))), "the error about a creation without an object; the answer is %v", response)
+		Expect(response).To(BeNil(), "the answer")
 	})
 
 	It("has no answer when there is no patch to be made", func(ctx SpecContext) {

@@ -93,6 +93,8 @@ var _ = Describe("ValidateUpdate", func() {
 		Entry("an immutable label that was empty", with(instanceLabel, ""), as, nil, nil),
 		Entry("a wrong annotation, when the old one was wrong in another way", annotated(validate.ProtectedAnnotation, "yes"), annotated(validate.ProtectedAnnotation, "no"),
 			[]string{"Invalid value metadata.annotations[labels.kubekata.dev/protected] no"}, nil),
+		Entry("a wrong annotation that was there already", annotated(validate.ProtectedAnnotation, "yes"), annotated(validate.ProtectedAnnotation, "yes"),
+			nil, []string{"Invalid value metadata.annotations[labels.kubekata.dev/protected] yes"}),
 		Entry("fresh ones in the order of their fields", as, both(without(nameLabel), with(instanceLabel, "second"), without(partOfLabel)),
 			[]string{"Invalid value metadata.labels[app.kubernetes.io/instance] second", noName, noPartOf}, nil),
 	)

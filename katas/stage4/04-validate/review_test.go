@@ -95,6 +95,15 @@ var _ = Describe("What is updated", func() {
 		expectAllowed(ask(ctx, validator(), pizza(mistakes, func(cm *corev1.ConfigMap) { cm.Finalizers = nil }), pizza(dying)))
 	})
 
+	It("is allowed when it is being deleted and keeps its finalizer", func(ctx SpecContext) {
+		expectAllowed(ask(ctx, validator(), pizza(without(nameLabel), dying, annotated("oven", "off")), pizza(dying)))
+	})
+
+	It("is refused when it loses a finalizer and is not being deleted", func(ctx SpecContext) {
+		finalized := func(cm *corev1.ConfigMap) { cm.Finalizers = []string{"kubekata.dev/oven"} }
+		expectRefused(ask(ctx, validator(), pizza(without(nameLabel)), pizza(finalized)), metav1.StatusReasonInvalid)
+	})
+
 	It("may lose its protection", func(ctx SpecContext) {
 		expectAllowed(ask(ctx, validator(), pizza(), pizza(protected)))
 	})
@@ -115,6 +124,13 @@ var _ = Describe("What is deleted", func() {
 		Expect(got.Message).To(And(ContainSubstring(`configmaps "hawaii" is forbidden: `), ContainSubstring(validate.ProtectedAnnotation)), "the message")
 	})
 
+	It("is named in the refusal by resource and name", func(ctx SpecContext) {
+		deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "oven", Namespace: "napoli", Annotations: map[string]string{validate.ProtectedAnnotation: "true"}}}
+		got := ask(ctx, validator(), nil, deployment)
+		expectRefused(got, metav1.StatusReasonForbidden)
+		Expect(got.Message).To(ContainSubstring(`deployments.apps "oven" is forbidden: `), "the message")
+	})
+
 	It("is refused while its protection is no truth value", func(ctx SpecContext) {
 		expectRefused(ask(ctx, validator(), nil, pizza(annotated(validate.ProtectedAnnotation, "certainly"))), metav1.StatusReasonForbidden)
 	})
@@ -130,6 +146,11 @@ var _ = Describe("What is deleted", func() {
 	It("is refused to other service accounts", func(ctx SpecContext) {
 		expectRefused(ask(ctx, validator(), nil, pizza(protected), admission.By("system:serviceaccount:napoli:namespace-controller", "system:serviceaccounts", "system:masters")), metav1.StatusReasonForbidden)
 	})
+
+	It("is refused to the namespace controller's neighbours", func(ctx SpecContext) {
+		expectRefused(ask(ctx, validator(), nil, pizza(protected),
+			admission.By("system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccounts", "system:serviceaccounts:kube-system")), metav1.StatusReasonForbidden)
+	})
 })
 
 var _ = Describe("Whatever is asked,", func() {
@@ -142,7 +163,7 @@ var _ = Describe("Whatever is asked,", func() {
 		expectAllowed(ask(ctx, validator(), nil, pizza(protected, in("kube-system"))))
 	})
 
-	for _, part := range []string{"status", "scale"} {
+	for _, part := range []string{"status", "scale", "binding"} {
 		It("a "+part+" is allowed", func(ctx SpecContext) {
 			expectAllowed(ask(ctx, validator(), pizza(without(nameLabel)), pizza(), admission.SubResource(part)))
 		})
