@@ -193,8 +193,7 @@ func Up(ctx context.Context, root string, say func(string)) (State, error) {
 	return h.start(ctx, programs, folder)
 }
 
-// start makes a lab in place of what is there. kwokctl chooses free ports before it uses them, so that another program may
-// take one meanwhile: then a second attempt chooses others.
+// start makes a lab in place of what is there, at the third attempt at the latest: see [passes].
 func (h home) start(ctx context.Context, programs binaries.Paths, folder string) (State, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startBound, fmt.Errorf("the lab was not ready within %v", startBound))
 	defer cancel()
@@ -207,7 +206,7 @@ func (h home) start(ctx context.Context, programs binaries.Paths, folder string)
 		if s, err = h.create(ctx, programs, folder); err == nil {
 			return s, h.write(s)
 		}
-		if ctx.Err() != nil || !strings.Contains(err.Error(), "address already in use") {
+		if ctx.Err() != nil || !passes(err) {
 			break
 		}
 	}
@@ -215,6 +214,14 @@ func (h home) start(ctx context.Context, programs binaries.Paths, folder string)
 		err = errors.Join(err, clearErr)
 	}
 	return State{}, err
+}
+
+// passes reports whether a failure to start has a reason that another attempt may not meet. kwokctl chooses free ports before it uses them, so
+// that another program may take one meanwhile. And kube-controller-manager gives up when the API server is not healthy ten seconds
+// after it has begun to answer, as on a machine that does a lot else.
+func passes(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "address already in use") || strings.Contains(text, "failed to wait for apiserver being healthy")
 }
 
 // Down ends the lab and removes its files. It is no error when there is none. When it returns nil, no process of the lab
