@@ -46,17 +46,19 @@ func begin(ctx context.Context, _ *envconf.Config, t *testing.T, f types.Feature
 		return ctx, err
 	}
 	t.Logf("%s: namespace %s", f.Name(), ns)
-	return context.WithValue(ctx, journeyKey{}, &journey{namespace: ns, group: ns + ".kubekata.dev"}), nil
+	j := &journey{namespace: ns, group: ns + ".kubekata.dev"}
+	// A setup that fails skips what is registered with AfterEachFeature; a clean-up comes in any case.
+	t.Cleanup(func() { j.end(context.WithoutCancel(ctx), t, f.Name()) })
+	return context.WithValue(ctx, journeyKey{}, j), nil
 }
 
 // end says what was going on when a feature has failed, ends its processes, and removes what it has made.
-func end(ctx context.Context, _ *envconf.Config, t *testing.T, f types.Feature) (context.Context, error) {
-	j := of(ctx)
+func (j *journey) end(ctx context.Context, t *testing.T, name string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if t.Failed() {
 		events, err := try(ctx, "get", "events", "--namespace="+j.namespace, "--sort-by=.lastTimestamp")
-		t.Logf("%s has failed in namespace %s; its last events (%v):\n%s", f.Name(), j.namespace, err, last(events, 15))
+		t.Logf("%s has failed in namespace %s; its last events (%v):\n%s", name, j.namespace, err, last(events, 15))
 		for _, p := range j.processes {
 			t.Log(p.Tail())
 		}
@@ -75,7 +77,9 @@ func end(ctx context.Context, _ *envconf.Config, t *testing.T, f types.Feature) 
 			errs = append(errs, err)
 		}
 	}
-	return ctx, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		t.Errorf("clean up after %s: %v", name, err)
+	}
 }
 
 func last(text string, lines int) string {
@@ -172,11 +176,17 @@ func apply(ctx context.Context, t *testing.T, manifest string) {
 	}
 }
 
-// eventually waits until there is no error, for a bound. The failure says what was waited for, and the last error.
+// eventually waits until there is no error, for a bound, and no longer than the journey's processes live. The failure says what was
+// waited for, and the last error.
 func eventually(ctx context.Context, t *testing.T, what string, check func(context.Context) error) {
 	t.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, bound, true, func(ctx context.Context) (bool, error) {
+		for _, p := range of(ctx).processes {
+			if p.Died() {
+				return false, fmt.Errorf("%s has died", p.Name)
+			}
+		}
 		err := check(ctx)
 		if ctx.Err() == nil || last == nil { // what the end of the wait has broken off says nothing
 			last = err
@@ -184,7 +194,10 @@ func eventually(ctx context.Context, t *testing.T, what string, check func(conte
 		return err == nil, nil
 	})
 	if err != nil {
-		t.Fatalf("waited for %v: %s: %v", bound, what, last)
+		if wait.Interrupted(err) {
+			err = fmt.Errorf("not within %v", bound)
+		}
+		t.Fatalf("waited until %s: %v: %v", what, err, last)
 	}
 }
 

@@ -79,6 +79,5 @@ func run(m *testing.M) (exit int, err error) {
 		return ctx, provider.Destroy(ctx)
 	})
 	testenv.BeforeEachFeature(begin)
-	testenv.AfterEachFeature(end)
 	return testenv.Run(m), nil
 }

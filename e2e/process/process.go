@@ -64,6 +64,7 @@ type Process struct {
 	err  error
 
 	mu    sync.Mutex
+	told  bool // to end
 	lines []Line
 	rest  []byte
 }
@@ -152,8 +153,25 @@ func (p *Process) Ended() bool {
 	}
 }
 
+// Died says whether it has ended with an error, although nobody has told it to end.
+func (p *Process) Died() bool {
+	if !p.Ended() || p.err == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.told
+}
+
+func (p *Process) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = p.told || !p.Ended()
+}
+
 // Kill ends the process without a farewell, and waits for its end. One that has ended already is no error.
 func (p *Process) Kill() error {
+	p.tell()
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.Name, err)
 	}
@@ -163,6 +181,7 @@ func (p *Process) Kill() error {
 
 // Stop asks the process to end, with SIGTERM, and returns how it has: nil for the exit code 0. After ctx it is killed, which is an error.
 func (p *Process) Stop(ctx context.Context) error {
+	p.tell()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop %s: %w", p.Name, err)
 	}
