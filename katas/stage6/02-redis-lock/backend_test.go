@@ -35,7 +35,8 @@ type backend struct {
 	start func(ctx context.Context) (addr string, forward func(time.Duration))
 }
 
-// backends returns miniredis, and the real one if there is one.
+// backends returns miniredis, and the real one if there is one. Go's test cache does not see a redis-server come or go: the next change of the code
+// does it, or REDIS_ADDR.
 func backends() []backend {
 	all := []backend{{"miniredis", func(context.Context) (string, func(time.Duration)) {
 		GinkgoHelper()
