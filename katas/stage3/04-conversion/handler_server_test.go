@@ -18,9 +18,9 @@ import (
 
 	conversion "github.com/kubekata/kubekata/katas/stage3/04-conversion"
 	"github.com/kubekata/kubekata/katas/stage3/04-conversion/delivery"
-	"github.com/kubekata/kubekata/katas/stage3/04-conversion/serving"
 
 	"github.com/kubekata/kubekata/harness/cluster"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 // bound is for what takes the API server some milliseconds.
@@ -148,7 +148,7 @@ func served(ctx context.Context) *server {
 func serve(ctx context.Context, changes ...func(*unstructured.Unstructured)) *server {
 	GinkgoHelper()
 	s := &server{group: api.Namespace(ctx) + ".kubekata.dev"}
-	hook, err := serving.Start(s.watched(conversion.NewHandler(s.group)))
+	hook, err := serving.Start("/convert", s.watched(conversion.NewHandler(s.group)))
 	Expect(err).NotTo(HaveOccurred(), "serve the webhook for the spec")
 	crd, err := delivery.Definition(s.group, hook.URL, hook.CABundle)
 	Expect(err).NotTo(HaveOccurred())

@@ -18,7 +18,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	admissionreview "github.com/kubekata/kubekata/katas/stage4/02-admission-review"
-	"github.com/kubekata/kubekata/katas/stage4/02-admission-review/serving"
+
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 // bound is for what takes the API server a moment: it notices a new webhook configuration by watching.
@@ -79,7 +80,7 @@ func install(ctx context.Context, policy admissionregistrationv1.FailurePolicyTy
 	GinkgoHelper()
 	ns := api.Namespace(ctx)
 	w := &webhook{name: ns + ".kubekata.dev", namespace: ns}
-	hook, err := serving.Start(handler(func(ctx context.Context, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
+	hook, err := serving.Start("/review", handler(func(ctx context.Context, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
 		if request.Name == probe {
 			return &admissionv1.AdmissionResponse{Result: &metav1.Status{Message: "the probe has arrived"}}, nil
 		}

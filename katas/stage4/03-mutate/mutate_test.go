@@ -14,11 +14,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	mutate "github.com/kubekata/kubekata/katas/stage4/03-mutate"
-	"github.com/kubekata/kubekata/katas/stage4/03-mutate/serving"
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/admission"
 	"github.com/kubekata/kubekata/harness/cluster"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 var _ = harness.NoLeaks()

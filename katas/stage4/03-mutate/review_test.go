@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	mutate "github.com/kubekata/kubekata/katas/stage4/03-mutate"
-	"github.com/kubekata/kubekata/katas/stage4/03-mutate/serving"
 
 	"github.com/kubekata/kubekata/harness/admission"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 var _ = Describe("LabelValue", func() {

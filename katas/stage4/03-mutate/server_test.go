@@ -15,7 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	mutate "github.com/kubekata/kubekata/katas/stage4/03-mutate"
-	"github.com/kubekata/kubekata/katas/stage4/03-mutate/serving"
+
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 // bound is for what takes the API server a moment: it notices a new webhook configuration by watching.
@@ -105,7 +106,7 @@ func install(ctx context.Context, other serving.Reviewer, labeler *mutate.Labele
 		if i > 0 {
 			again = admissionregistrationv1.NeverReinvocationPolicy
 		}
-		hook, err := serving.Start(reviewer)
+		hook, err := serving.Start("/review", serving.NewHandler(reviewer))
 		Expect(err).NotTo(HaveOccurred(), "serve the webhook for the spec")
 		DeferCleanup(hook.Close)
 		configuration.Webhooks = append(configuration.Webhooks, admissionregistrationv1.MutatingWebhook{

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/kubekata/kubekata/katas/stage4/04-validate/serving"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 // bound is for what takes the API server a moment: it notices a new webhook configuration by watching.
@@ -101,7 +101,7 @@ func install(ctx context.Context, before ...*corev1.ConfigMap) *client {
 
 	v := validator()
 	v.Refused = c.recorded.refused
-	hook, err := serving.Start(v)
+	hook, err := serving.Start("/review", serving.NewHandler(v))
 	Expect(err).NotTo(HaveOccurred(), "serve the webhook for the spec")
 	DeferCleanup(hook.Close)
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{

@@ -14,11 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	validate "github.com/kubekata/kubekata/katas/stage4/04-validate"
-	"github.com/kubekata/kubekata/katas/stage4/04-validate/serving"
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/admission"
 	"github.com/kubekata/kubekata/harness/cluster"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 var _ = harness.NoLeaks()

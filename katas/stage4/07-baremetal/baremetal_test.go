@@ -17,10 +17,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	baremetal "github.com/kubekata/kubekata/katas/stage4/07-baremetal"
-	"github.com/kubekata/kubekata/katas/stage4/07-baremetal/serving"
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/cluster"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 var _ = harness.NoLeaks()

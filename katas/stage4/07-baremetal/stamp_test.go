@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	baremetal "github.com/kubekata/kubekata/katas/stage4/07-baremetal"
-	"github.com/kubekata/kubekata/katas/stage4/07-baremetal/serving"
 
 	"github.com/kubekata/kubekata/harness/admission"
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 // pod is one that nobody schedules.
@@ -26,7 +26,7 @@ func pod(annotations map[string]string) *corev1.Pod {
 var _ = Describe("Stamp", func() {
 	ask := func(ctx context.Context, object, old runtime.Object, options ...admission.Option) admission.Verdict {
 		GinkgoHelper()
-		got := admission.Post(ctx, admission.Mutating(serving.NewHandler(baremetal.Stamp("seven"))), admission.Review(object, old, options...))
+		got := admission.Post(ctx, admission.Mutating(serving.NewHandler(serving.ReviewerFunc(baremetal.Stamp("seven")))), admission.Review(object, old, options...))
 		Expect(got.Allowed).To(BeTrue(), "whether it is allowed; %s", got.Message)
 		return got
 	}
@@ -63,7 +63,7 @@ var _ = Describe("Stamp", func() {
 	})
 
 	It("writes any name", func(ctx SpecContext) {
-		got := admission.Post(ctx, admission.Mutating(serving.NewHandler(baremetal.Stamp(`se"v\en~/`))), admission.Review(pod(nil), nil))
+		got := admission.Post(ctx, admission.Mutating(serving.NewHandler(serving.ReviewerFunc(baremetal.Stamp(`se"v\en~/`)))), admission.Review(pod(nil), nil))
 		Expect(got.Object.GetAnnotations()).To(Equal(map[string]string{baremetal.StampAnnotation: `se"v\en~/`}), "the annotations")
 	})
 })

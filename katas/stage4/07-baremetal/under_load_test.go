@@ -16,7 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	baremetal "github.com/kubekata/kubekata/katas/stage4/07-baremetal"
-	"github.com/kubekata/kubekata/katas/stage4/07-baremetal/serving"
+
+	"github.com/kubekata/kubekata/harness/serving"
 )
 
 var _ = Describe("On the API server", func() {
@@ -119,7 +120,7 @@ func install(ctx context.Context, failure admissionregistrationv1.FailurePolicyT
 }
 
 func (w *machine) handler() http.Handler {
-	stamp := serving.NewHandler(baremetal.Stamp("seven"))
+	stamp := serving.NewHandler(serving.ReviewerFunc(baremetal.Stamp("seven")))
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		select {
 		case w.asked <- struct{}{}:

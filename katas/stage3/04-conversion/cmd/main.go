@@ -29,9 +29,9 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubekata/kubekata/harness/loopback"
+	"github.com/kubekata/kubekata/harness/serving"
 	conversion "github.com/kubekata/kubekata/katas/stage3/04-conversion"
 	"github.com/kubekata/kubekata/katas/stage3/04-conversion/delivery"
-	"github.com/kubekata/kubekata/katas/stage3/04-conversion/serving"
 )
 
 var definitions = apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions")
@@ -59,7 +59,7 @@ func run(ctx context.Context, group, namespace string, serve bool) (err error) {
 		return err
 	}
 	s := &stage{client: c, group: group, namespace: namespace, asked: map[string]int{}}
-	hook, err := serving.Start(s.count(conversion.NewHandler(group)))
+	hook, err := serving.Start("/convert", s.count(conversion.NewHandler(group)))
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubekata/kubekata/harness/loopback"
+	"github.com/kubekata/kubekata/harness/serving"
 	admissionreview "github.com/kubekata/kubekata/katas/stage4/02-admission-review"
-	"github.com/kubekata/kubekata/katas/stage4/02-admission-review/serving"
 )
 
 const name = "menu.kubekata.dev"
@@ -73,7 +73,7 @@ func run(ctx context.Context, namespace string, serve bool) (err error) {
 		return err
 	}
 	m := &menu{}
-	hook, err := serving.Start(admissionreview.NewHandler(m))
+	hook, err := serving.Start("/review", admissionreview.NewHandler(m))
 	if err != nil {
 		return err
 	}

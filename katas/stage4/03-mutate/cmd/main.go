@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubekata/kubekata/harness/loopback"
+	"github.com/kubekata/kubekata/harness/serving"
 	mutate "github.com/kubekata/kubekata/katas/stage4/03-mutate"
-	"github.com/kubekata/kubekata/katas/stage4/03-mutate/serving"
 )
 
 const name = "labels.kubekata.dev"
@@ -57,7 +57,7 @@ func run(ctx context.Context, namespace string, patcher mutate.Patcher, serve bo
 		fmt.Printf("  patch: %s\n", patch)
 		return patch, err
 	}
-	hook, err := serving.Start(&mutate.Labeler{Patch: show, Defaults: map[string]string{mutate.LabelManagedBy: "kubekata"}})
+	hook, err := serving.Start("/review", serving.NewHandler(&mutate.Labeler{Patch: show, Defaults: map[string]string{mutate.LabelManagedBy: "kubekata"}}))
 	if err != nil {
 		return err
 	}

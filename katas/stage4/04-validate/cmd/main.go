@@ -21,8 +21,8 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/kubekata/kubekata/harness/loopback"
+	"github.com/kubekata/kubekata/harness/serving"
 	validate "github.com/kubekata/kubekata/katas/stage4/04-validate"
-	"github.com/kubekata/kubekata/katas/stage4/04-validate/serving"
 )
 
 const name = "labels.kubekata.dev"
@@ -62,7 +62,7 @@ func run(ctx context.Context, namespace string, serve bool) (err error) {
 	if err != nil {
 		return err
 	}
-	hook, err := serving.Start(validator())
+	hook, err := serving.Start("/review", serving.NewHandler(validator()))
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubekata/kubekata/harness/loopback"
+	"github.com/kubekata/kubekata/harness/serving"
 	baremetal "github.com/kubekata/kubekata/katas/stage4/07-baremetal"
-	"github.com/kubekata/kubekata/katas/stage4/07-baremetal/serving"
 )
 
 const (

@@ -1,5 +1,6 @@
-// Package serving runs a webhook where the API server can call it: with TLS on a port of 127.0.0.1, with a certificate that is made
-// in memory and dies with the process. Kata 01 is about better ones. It is given.
+// Package serving runs the webhooks of katas where the API server can call them: with TLS on a port of 127.0.0.1, and a certificate that is made in
+// memory and dies with the process. Nothing of it is written to a disk. [Start] serves any handler; [NewHandler] is one for katas that are about
+// reviewers and not about HTTP. In a cluster one would have a Service, and cert-manager; kata certs of stage 4 is about better certificates.
 package serving
 
 import (
@@ -29,9 +30,9 @@ type Server struct {
 	done   chan struct{}
 }
 
-// Start serves the handler. The caller closes the server.
-func Start(handler http.Handler) (*Server, error) {
-	certificate, bundle, err := newCertificate()
+// Start serves the handler, which gets all requests; the path is that of the URL, and begins with a slash. The caller closes the server.
+func Start(path string, handler http.Handler) (*Server, error) {
+	certificate, bundle, err := NewCertificate(net.IPv4(127, 0, 0, 1))
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
@@ -42,7 +43,7 @@ func Start(handler http.Handler) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		URL: "https://" + listener.Addr().String() + "/review", CABundle: bundle, done: make(chan struct{}),
+		URL: "https://" + listener.Addr().String() + path, CABundle: bundle, done: make(chan struct{}),
 		// The API server's connections come and go; what the handler has to say, it says in its answers.
 		server: &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)},
 	}
@@ -60,8 +61,8 @@ func (s *Server) Close() error {
 	return err
 }
 
-// newCertificate makes a certificate for 127.0.0.1 that vouches for itself.
-func newCertificate() (certificate tls.Certificate, bundle []byte, err error) {
+// NewCertificate makes a certificate for some addresses that vouches for itself, for a day. The bundle is it as PEM.
+func NewCertificate(addresses ...net.IP) (certificate tls.Certificate, bundle []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, nil, err
@@ -70,7 +71,7 @@ func newCertificate() (certificate tls.Certificate, bundle []byte, err error) {
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "kubekata's webhook"},
 		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, IPAddresses: addresses,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

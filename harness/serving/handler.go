@@ -3,6 +3,7 @@ package serving
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,12 +20,24 @@ type Reviewer interface {
 	Review(ctx context.Context, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error)
 }
 
-// NewHandler returns the handler that the API server calls. An error of the reviewer's is answered with 500, as is a panic. It is kata 02's
-// handler, short of what an API server never sends.
+// ReviewerFunc is a Reviewer that is a function.
+type ReviewerFunc func(ctx context.Context, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error)
+
+// Review calls the function.
+func (f ReviewerFunc) Review(ctx context.Context, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
+	return f(ctx, request)
+}
+
+// NewHandler returns the handler that the API server calls: kata admission-review's, short of what an API server never sends. An error of the
+// reviewer's is answered with 500, as is a panic; a body that is too large with 413.
 func NewHandler(reviewer Reviewer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		review := &admissionv1.AdmissionReview{}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+			return
+		}
 		if err == nil {
 			err = json.Unmarshal(body, review)
 		}
@@ -54,7 +67,7 @@ func ask(ctx context.Context, reviewer Reviewer, request *admissionv1.AdmissionR
 	}()
 	response, err = reviewer.Review(ctx, request)
 	if response == nil && err == nil {
-		err = fmt.Errorf("the reviewer has neither an answer nor an error")
+		err = errors.New("the reviewer has neither an answer nor an error")
 	}
 	return response, err
 }
