@@ -3,7 +3,7 @@
 package validate
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -106,15 +106,8 @@ func Warnings(object metav1.Object, inherited field.ErrorList) []string {
 
 // sorted puts errors into the order of their fields.
 func sorted(errs field.ErrorList) field.ErrorList {
-	byField := map[string]field.ErrorList{}
-	for _, err := range errs {
-		byField[err.Field] = append(byField[err.Field], err)
-	}
-	var all field.ErrorList
-	for _, name := range slices.Sorted(maps.Keys(byField)) {
-		all = append(all, byField[name]...)
-	}
-	return all
+	slices.SortStableFunc(errs, func(a, b *field.Error) int { return cmp.Compare(a.Field, b.Field) })
+	return errs
 }
 
 // kata:end
