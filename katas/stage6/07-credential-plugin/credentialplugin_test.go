@@ -131,11 +131,25 @@ var _ = Describe("Write", func() {
 		Expect(out.String()).To(BeEmpty(), "what was written")
 	})
 
+	It("writes the answer in one piece", func(ctx SpecContext) {
+		var out pieces
+		Expect((&kata.Request{APIVersion: v1, Server: server}).Write(&out, kata.Token{Value: "open-sesame"})).To(Succeed())
+		Expect(out).To(HaveLen(1), "the pieces in which the answer was written")
+	})
+
 	It("says when the answer could not be written", func(ctx SpecContext) {
 		err := (&kata.Request{APIVersion: v1, Server: server}).Write(full{}, kata.Token{Value: "open-sesame"})
 		Expect(err).To(MatchError(os.ErrClosed), "the writer's own error is in it")
 	})
 })
+
+// pieces are what was written, each time.
+type pieces []string
+
+func (p *pieces) Write(data []byte) (int, error) {
+	*p = append(*p, string(data))
+	return len(data), nil
+}
 
 // full is a pipe that nobody reads any longer.
 type full struct{}
