@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,9 +27,7 @@ const bound = time.Minute
 type journey struct {
 	namespace string
 	// group is for the definitions that the journey makes.
-	group string
-
-	mu        sync.Mutex
+	group     string
 	processes []*process.Process
 }
 
@@ -52,10 +49,22 @@ func begin(ctx context.Context, _ *envconf.Config, t *testing.T, f types.Feature
 	return context.WithValue(ctx, journeyKey{}, j), nil
 }
 
+// ended are the namespaces of the journeys that are over. The server takes its time for their ends, and the next journey need not wait for that.
+var ended []string
+
+// gone waits for the ends of the journeys' namespaces.
+func gone(ctx context.Context) error {
+	if len(ended) == 0 {
+		return nil
+	}
+	if _, err := try(ctx, append([]string{"wait", "--for=delete", "--timeout=60s"}, ended...)...); err != nil {
+		return fmt.Errorf("a journey's namespace stays: %w", err)
+	}
+	return nil
+}
+
 // end says what was going on when a feature has failed, ends its processes, and removes what it has made.
 func (j *journey) end(ctx context.Context, t *testing.T, name string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	if t.Failed() {
 		events, err := try(ctx, "get", "events", "--namespace="+j.namespace, "--sort-by=.lastTimestamp")
 		t.Logf("%s has failed in namespace %s; its last events (%v):\n%s", name, j.namespace, err, last(events, 15))
@@ -67,8 +76,9 @@ func (j *journey) end(ctx context.Context, t *testing.T, name string) {
 	for _, p := range j.processes {
 		errs = append(errs, p.Kill())
 	}
-	_, err := try(ctx, "delete", "namespace", j.namespace, "--timeout=60s")
+	_, err := try(ctx, "delete", "namespace", j.namespace, "--wait=false")
 	errs = append(errs, err)
+	ended = append(ended, "namespace/"+j.namespace)
 	definitions, err := try(ctx, "get", "customresourcedefinitions", "--output=name")
 	errs = append(errs, err)
 	for name := range strings.Lines(definitions) {
@@ -87,8 +97,8 @@ func last(text string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
-// builds are the programs that are built already, each once.
-var builds sync.Map
+// built are the programs that are there already, by their katas' IDs.
+var built = map[string]string{}
 
 // program builds a kata's program, once in a run.
 func program(ctx context.Context, t *testing.T, stage int, kata string) string {
@@ -97,17 +107,18 @@ func program(ctx context.Context, t *testing.T, stage int, kata string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	once, _ := builds.LoadOrStore(k.ID(), sync.OnceValues(func() (string, error) {
-		dir := filepath.Join(programs, fmt.Sprintf("stage%d-%s", k.Stage, k.Slug()))
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", err
-		}
-		return process.Build(context.WithoutCancel(ctx), k, code, dir)
-	}))
-	bin, err := once.(func() (string, error))()
+	if bin, ok := built[k.ID()]; ok {
+		return bin
+	}
+	dir := filepath.Join(programs, fmt.Sprintf("stage%d-%s", k.Stage, k.Slug()))
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		t.Fatal(err)
+	}
+	bin, err := process.Build(ctx, k, code, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	built[k.ID()] = bin
 	return bin
 }
 
@@ -119,8 +130,6 @@ func start(ctx context.Context, t *testing.T, name, bin string, args ...string) 
 		t.Fatal(err)
 	}
 	j := of(ctx)
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.processes = append(j.processes, p)
 	return p
 }

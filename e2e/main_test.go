@@ -75,9 +75,12 @@ func run(m *testing.M) (exit int, err error) {
 	provider = lab.New(book.Root)
 	testenv = env.NewWithConfig(config)
 	testenv.Setup(envfuncs.CreateCluster(provider, "lab"))
+	var left error // the framework logs what a Finish returns, and is green
 	testenv.Finish(func(ctx context.Context, _ *envconf.Config) (context.Context, error) {
-		return ctx, provider.Destroy(ctx)
+		left = errors.Join(gone(ctx), provider.Destroy(ctx))
+		return ctx, left
 	})
 	testenv.BeforeEachFeature(begin)
-	return testenv.Run(m), nil
+	exit = testenv.Run(m)
+	return exit, left
 }

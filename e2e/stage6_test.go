@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,56 +52,75 @@ func leader(candidates []*process.Process) *process.Process {
 	return nil
 }
 
+// turns are the candidates that have sent invoices, one after the other. It is an error when a number is missing or was sent twice, and when two
+// have led at once.
+func turns(t *testing.T, candidates []*process.Process) []string {
+	t.Helper()
+	var turns []string
+	sent := invoices(candidates)
+	for i, this := range sent {
+		if i > 0 {
+			before := sent[i-1]
+			// Who is killed may have taken a number, and not have said so any more.
+			if skipped := this.number - before.number - 1; skipped < 0 || skipped > 0 && (skipped > 1 || this.by == before.by) {
+				t.Errorf("invoice %d by %s comes after %d by %s: one is missing, or was sent twice", this.number, this.by, before.number, before.by)
+			}
+		}
+		if len(turns) == 0 || turns[len(turns)-1] != this.by {
+			if slices.Contains(turns, this.by) {
+				t.Errorf("%s sends invoice %d, and another candidate has sent some since its last: two have led at once", this.by, this.number)
+			}
+			turns = append(turns, this.by)
+		}
+	}
+	return turns
+}
+
+// kills is how many leaders are killed.
+const kills = 10
+
+// A lease of two seconds is long enough for a busy machine, and short enough for ten kills.
+var timing = []string{"-lease=2s", "-deadline=1200ms", "-retry=300ms"}
+
+// elect starts three candidates, and another one for each leader that it kills. It returns them all when one leads after the last kill.
+func elect(ctx context.Context, t *testing.T, candidate func(name string) *process.Process) []*process.Process {
+	t.Helper()
+	var all []*process.Process
+	add := func() { all = append(all, candidate(fmt.Sprint("candidate-", len(all)+1))) }
+	for range 3 {
+		add()
+	}
+	for range kills {
+		if err := leads(ctx, t, all).Kill(); err != nil {
+			t.Fatal(err)
+		}
+		add()
+	}
+	leads(ctx, t, all)
+	return all
+}
+
+// leads waits for a candidate that leads, and has sent an invoice.
+func leads(ctx context.Context, t *testing.T, candidates []*process.Process) *process.Process {
+	t.Helper()
+	var found *process.Process
+	eventually(ctx, t, "a candidate leads, and sends an invoice", func(context.Context) error {
+		if found = leader(candidates); found == nil {
+			return errors.New("nobody does")
+		}
+		return nil
+	})
+	return found
+}
+
 func TestLeaderElection(t *testing.T) {
-	const kills = 10
 	testenv.Test(t, features.New("three candidates").WithLabel("stage", "6").
 		Assess("lead one after the other, however often the leader is killed", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			bin, all := program(ctx, t, 6, "leader-election"), []*process.Process{}
-			candidate := func() {
-				name := fmt.Sprint("candidate-", len(all)+1)
-				// A lease of two seconds is long enough for a busy machine, and short enough for ten kills.
-				all = append(all, ready(ctx, t, "I am ", name, bin, "-id="+name, "-n="+of(ctx).namespace, "-lease=2s", "-deadline=1200ms", "-retry=300ms"))
-			}
-			for range 3 {
-				candidate()
-			}
-			for range kills {
-				var leads *process.Process
-				eventually(ctx, t, "a candidate leads, and sends an invoice", func(context.Context) error {
-					if leads = leader(all); leads == nil {
-						return errors.New("nobody does")
-					}
-					return nil
-				})
-				if err := leads.Kill(); err != nil {
-					t.Fatal(err)
-				}
-				candidate()
-			}
-			eventually(ctx, t, "somebody leads after the last kill", func(context.Context) error {
-				if leader(all) == nil {
-					return errors.New("nobody does")
-				}
-				return nil
+			bin := program(ctx, t, 6, "leader-election")
+			all := elect(ctx, t, func(name string) *process.Process {
+				return ready(ctx, t, "I am ", name, bin, append([]string{"-id=" + name, "-n=" + of(ctx).namespace}, timing...)...)
 			})
-			sent := invoices(all)
-			var turns []string
-			for i, this := range sent {
-				if i > 0 {
-					before := sent[i-1]
-					// Who is killed may have taken a number, and not have said so any more.
-					if skipped := this.number - before.number - 1; skipped < 0 || skipped > 0 && (skipped > 1 || this.by == before.by) {
-						t.Errorf("invoice %d by %s comes after %d by %s: one is missing, or was sent twice", this.number, this.by, before.number, before.by)
-					}
-				}
-				if len(turns) == 0 || turns[len(turns)-1] != this.by {
-					if slices.Contains(turns, this.by) {
-						t.Errorf("%s sends invoice %d, and another candidate has sent some since its last: two have led at once", this.by, this.number)
-					}
-					turns = append(turns, this.by)
-				}
-			}
-			if len(turns) != kills+1 {
+			if turns := turns(t, all); len(turns) != kills+1 {
 				t.Errorf("%d candidates have sent invoices, one after the other, want %d: %s", len(turns), kills+1, strings.Join(turns, ", "))
 			}
 			return ctx
@@ -110,10 +133,96 @@ func TestLeaderElection(t *testing.T) {
 					continue
 				}
 				if err := p.Stop(bounded); err != nil {
-					t.Errorf("stop %s: %v\n%s", p.Name, err, p.Tail())
+					t.Errorf("stop %s: %v", p.Name, err)
 				}
 			}
 			becomes(ctx, t, "", "get", "lease", "invoices", "--output=jsonpath={.spec.holderIdentity}")
+			return ctx
+		}).Feature())
+}
+
+// redisServer starts a Redis that keeps what it has in a folder: it may be killed, and started again. Where there is no redis-server on the PATH, it
+// is the program's own, which keeps nothing.
+func redisServer(ctx context.Context, t *testing.T, dir, addr string) *process.Process {
+	t.Helper()
+	installed, err := exec.LookPath("redis-server")
+	if err != nil {
+		return ready(ctx, t, "a Redis listens", "Redis", program(ctx, t, 6, "redis-lock"), "-serve", "-redis="+addr)
+	}
+	// A copy, which the next run ends when we are killed and cannot.
+	bin := filepath.Join(programs, "redis-server")
+	if _, err := os.Stat(bin); err != nil {
+		data, err := os.ReadFile(installed)
+		if err == nil {
+			err = os.WriteFile(bin, data, 0o700)
+		}
+		if err != nil {
+			t.Fatalf("copy redis-server: %v", err)
+		}
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ready(ctx, t, "Ready to accept connections", "redis-server", bin,
+		"--bind", host, "--port", port, "--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+}
+
+// freeAddr is an address on loopback on which nobody listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func TestRedisLock(t *testing.T) {
+	var (
+		dir, addr = t.TempDir(), freeAddr(t)
+		redis     *process.Process
+		all       []*process.Process
+	)
+	candidate := func(ctx context.Context, t *testing.T, name string) *process.Process {
+		args := []string{"-id=" + name, "-n=" + of(ctx).namespace, "-redis=" + addr}
+		return ready(ctx, t, "I am ", name, program(ctx, t, 6, "redis-lock"), append(args, timing...)...)
+	}
+	testenv.Test(t, features.New("three candidates with a lock in Redis").WithLabel("stage", "6").
+		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			redis = redisServer(ctx, t, dir, addr)
+			return ctx
+		}).
+		Assess("lead one after the other, however often the leader is killed", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			all = elect(ctx, t, func(name string) *process.Process { return candidate(ctx, t, name) })
+			if turns := turns(t, all); len(turns) != kills+1 {
+				t.Errorf("%d candidates have sent invoices, one after the other, want %d: %s", len(turns), kills+1, strings.Join(turns, ", "))
+			}
+			return ctx
+		}).
+		Assess("go on where they were when Redis is killed and comes back", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			if redis.Name != "redis-server" {
+				t.Log("there is no redis-server on the PATH, and the program's own Redis keeps nothing: it is not killed")
+				return ctx
+			}
+			// Who leads loses the lock, if Redis takes longer than the deadline.
+			led := leads(ctx, t, all)
+			led.ExpectEnd()
+			before := len(invoices(all))
+			if err := redis.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			redis = redisServer(ctx, t, dir, addr)
+			eventually(ctx, t, "two more invoices are sent", func(context.Context) error {
+				if n := len(invoices(all)); n < before+2 {
+					return fmt.Errorf("%d are sent, want %d", n, before+2)
+				}
+				return nil
+			})
+			if turns := turns(t, all); len(turns) < kills+1 || len(turns) > kills+2 {
+				t.Errorf("%d candidates have sent invoices, want %d or one more: %s", len(turns), kills+1, strings.Join(turns, ", "))
+			}
 			return ctx
 		}).Feature())
 }

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/e2e-framework/klient"
 	"sigs.k8s.io/e2e-framework/pkg/types"
 
-	"github.com/kubekata/kubekata/harness/binaries"
 	harnesslab "github.com/kubekata/kubekata/harness/lab"
 )
 
@@ -45,14 +44,11 @@ func (p *Provider) WithPath(string) types.E2EClusterProvider { return p }
 // WithOpts implements types.E2EClusterProvider.
 func (p *Provider) WithOpts(...types.ClusterOpts) types.E2EClusterProvider { return p }
 
-// Create joins the lab or starts it, and returns the path of its kubeconfig.
+// Create joins the lab or starts it, whose programs must have been built, and returns the path of its kubeconfig.
 func (p *Provider) Create(ctx context.Context, _ ...string) (string, error) {
 	if state, ok := harnesslab.Join(ctx); ok {
 		p.state = state
 		return state.Kubeconfig, nil
-	}
-	if _, err := binaries.Find(p.root, binaries.Lab()); err != nil {
-		return "", fmt.Errorf("the lab's programs are not built (make setup): %w", err)
 	}
 	state, err := harnesslab.Up(ctx, p.root, nil)
 	if err != nil {

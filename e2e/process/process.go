@@ -28,7 +28,7 @@ const (
 	Katas     Code = "katas"
 )
 
-// Build builds the program of a kata into a folder, and returns its path. The folder is also the place for what the build needs.
+// Build builds the program of a kata into a folder, which is there, and returns its path. The folder is also the place for what the build needs.
 func Build(ctx context.Context, k workbook.Kata, code Code, dir string) (string, error) {
 	bin := filepath.Join(dir, k.Slug())
 	args := []string{"build", "-o", bin}
@@ -49,6 +49,7 @@ func Build(ctx context.Context, k workbook.Kata, code Code, dir string) (string,
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+k.Rel()+"/cmd")...)
 	cmd.Dir = k.Root
+	cmd.Env = append(os.Environ(), "GOTMPDIR="+dir) // what a killed build leaves goes with the folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program of %s from %s: %w\n%s", k.ID(), code, err, out)
 	}
@@ -153,7 +154,7 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// Died says whether it has ended with an error, although nobody has told it to end.
+// Died says whether it has ended with an error, although nobody has told it to, or expects it.
 func (p *Process) Died() bool {
 	if !p.Ended() || p.err == nil {
 		return false
@@ -162,6 +163,9 @@ func (p *Process) Died() bool {
 	defer p.mu.Unlock()
 	return !p.told
 }
+
+// ExpectEnd says that from now on the process may end by itself: that is no death.
+func (p *Process) ExpectEnd() { p.tell() }
 
 func (p *Process) tell() {
 	p.mu.Lock()

@@ -27,14 +27,18 @@ import (
 // name is the lock's, and that of the ConfigMap with the number of the last invoice.
 const name = "redis-invoices"
 
-// The times of the election: a leader is quiet three and a half seconds after its last renewal, a second and a half before the others begin.
-const lease, deadline, retry = 5 * time.Second, 3 * time.Second, 500 * time.Millisecond
+// times are the election's. As they are, a leader is quiet three and a half seconds after its last renewal, a second and a half before the others begin.
+type times struct{ lease, deadline, retry time.Duration }
 
 func main() {
 	id := flag.String("id", "1", "the name of this candidate")
 	namespace := flag.String("n", "default", "the namespace")
 	addr := flag.String("redis", "127.0.0.1:6399", "the address of a Redis on this machine")
 	serve := flag.Bool("serve", false, "be the Redis, and nothing else")
+	var timing times
+	flag.DurationVar(&timing.lease, "lease", 5*time.Second, "LeaseDuration")
+	flag.DurationVar(&timing.deadline, "deadline", 3*time.Second, "RenewDeadline")
+	flag.DurationVar(&timing.retry, "retry", 500*time.Millisecond, "RetryPeriod")
 	flag.Parse()
 	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,7 +50,7 @@ func main() {
 	case *serve:
 		err = server(ctx, *addr)
 	default:
-		err = candidate(ctx, *addr, *namespace, *id+"_"+string(uuid.NewUUID()))
+		err = candidate(ctx, *addr, *namespace, *id+"_"+string(uuid.NewUUID()), timing)
 	}
 	if err != nil {
 		say("error: %v", err)
@@ -68,7 +72,7 @@ func server(ctx context.Context, addr string) error {
 }
 
 // candidate stands for election until it has led, or ctx ends.
-func candidate(ctx context.Context, addr, namespace, identity string) error {
+func candidate(ctx context.Context, addr, namespace, identity string, timing times) error {
 	say("I am %s, process %d", identity, os.Getpid())
 	config, err := loopback.ProgramConfig()
 	if err != nil {
@@ -78,7 +82,7 @@ func candidate(ctx context.Context, addr, namespace, identity string) error {
 	if err != nil {
 		return err
 	}
-	redis := kata.NewClient(addr, deadline)
+	redis := kata.NewClient(addr, timing.deadline)
 	defer redis.Close()
 	lock := &kata.Lock{Client: redis, Namespace: namespace, Name: name, ID: identity}
 	if err := redis.Ping(ctx).Err(); err != nil {
@@ -88,7 +92,7 @@ func candidate(ctx context.Context, addr, namespace, identity string) error {
 	worked := make(chan error, 1)
 	worked <- nil
 	elector, err := election.NewLeaderElector(election.LeaderElectionConfig{
-		Lock: lock, LeaseDuration: lease, RenewDeadline: deadline, RetryPeriod: retry, ReleaseOnCancel: true,
+		Lock: lock, LeaseDuration: timing.lease, RenewDeadline: timing.deadline, RetryPeriod: timing.retry, ReleaseOnCancel: true,
 		Callbacks: election.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
 				<-worked
