@@ -49,8 +49,8 @@ verify: ## Every stub is red for the right reason, every solution green: make ve
 	@$(KATA_CLI) verify $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(RACE)),--race) $(if $(ROUNDS),--rounds=$(ROUNDS))
 mutants: ## The specs catch every wrong solution: make mutants [FULL=1]
 	@$(KATA_CLI) mutants $(SELECT) $(FLAGS) $(if $(filter 1 true yes,$(FULL)),--full)
-e2e: ## Journeys on the lab, of programs that run for themselves: make e2e [CODE=katas] [ARGS='-run=TestBaremetal']
-	@CODE='$(CODE)' go test -count=1 -timeout=20m -v ./e2e $(ARGS)
+e2e: ## Journeys of programs that run for themselves: make e2e [PROVIDER=kind] [CODE=katas] [ARGS='-run=TestBaremetal']
+	@PROVIDER='$(PROVIDER)' CODE='$(CODE)' go test -count=1 -timeout=20m -v ./e2e $(ARGS)
 lint: ## go vet, the katas' own rules, golangci-lint where it is installed
 	@hack/lint.sh
 unit: ## Unit tests of the harness and the CLI
@@ -62,4 +62,4 @@ bench: ## Measure the loop; the figures of README's "How fast"
 
 .PHONY: help
 help:
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

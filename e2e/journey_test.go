@@ -71,6 +71,11 @@ func (j *journey) end(ctx context.Context, t *testing.T, name string) {
 		for _, p := range j.processes {
 			t.Log(p.Tail())
 		}
+		if onKind != nil {
+			pods, err := try(ctx, "get", "pods", "--namespace="+j.namespace, "--output=wide")
+			logs, logsErr := try(ctx, "logs", "--namespace="+j.namespace, "--selector=app.kubernetes.io/name", "--prefix", "--tail=20")
+			t.Logf("its pods (%v):\n%s\nand the last that they have written (%v):\n%s", err, pods, logsErr, logs)
+		}
 	}
 	var errs []error
 	for _, p := range j.processes {
@@ -87,6 +92,9 @@ func (j *journey) end(ctx context.Context, t *testing.T, name string) {
 			errs = append(errs, err)
 		}
 	}
+	// What a manifest has outside of the namespace has its name.
+	_, err = try(ctx, "delete", "clusterrole/"+j.namespace, "clusterrolebinding/"+j.namespace, "--ignore-not-found", "--timeout=60s")
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		t.Errorf("clean up after %s: %v", name, err)
 	}

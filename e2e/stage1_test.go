@@ -10,7 +10,7 @@ import (
 )
 
 func TestClientset(t *testing.T) {
-	walk := features.New("the clientset walk-through").WithLabel("stage", "1").
+	walk := features.New("the clientset walk-through").WithLabel("stage", "1").WithLabel("provider", "lab").
 		Assess("takes a Deployment from its creation to its end", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			p := start(ctx, t, "clientset", program(ctx, t, 1, "clientset"), "-n="+of(ctx).namespace, "-replicas=3")
 			bounded, cancel := context.WithTimeout(ctx, bound)
@@ -36,9 +36,10 @@ func TestClientset(t *testing.T) {
 
 	tree := features.New("a whole tree").WithLabel("stage", "6").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			in(ctx, t, "create", "deployment", "web", "--image=web:1", "--replicas=5")
+			loadWeb(ctx, t)
+			in(ctx, t, "create", "deployment", "web", "--image="+webImage, "--replicas=5")
 			in(ctx, t, "rollout", "status", "deployment/web", "--timeout=60s")
-			in(ctx, t, "set", "image", "deployment/web", "*=web:2")
+			in(ctx, t, "set", "env", "deployment/web", "COLOR=blue")
 			in(ctx, t, "rollout", "status", "deployment/web", "--timeout=60s")
 			return ctx
 		}).

@@ -18,7 +18,7 @@ func TestCRDController(t *testing.T) {
 		ready(ctx, t, "the controller runs", name, program(ctx, t, 2, "crd-controller"), "-serve", "-n="+of(ctx).namespace, "-group="+of(ctx).group)
 	}
 
-	testenv.Test(t, features.New("the controller for Pizzerias").WithLabel("stage", "2").
+	testenv.Test(t, features.New("the controller for Pizzerias").WithLabel("stage", "2").WithLabel("provider", "lab").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			run(ctx, t, "the first controller")
 			return ctx

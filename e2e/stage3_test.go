@@ -43,7 +43,7 @@ func TestCalculate(t *testing.T) {
 		becomes(ctx, t, want, "get", "calc", name, `--output=jsonpath={.status.conditions[?(@.type=="Ready")].reason} {.status.observedGeneration} {.status.result}`)
 	}
 
-	testenv.Test(t, features.New("Calculate").WithLabel("stage", "3").
+	testenv.Test(t, features.New("Calculate").WithLabel("stage", "3").WithLabel("provider", "lab").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			run(ctx, t, "the first manager")
 			return ctx
@@ -87,7 +87,7 @@ func TestFinalizerOperator(t *testing.T) {
 	// service is a client of the storage service, which is a part of the program.
 	var service *bucket.Client
 
-	testenv.Test(t, features.New("the operator for Buckets").WithLabel("stage", "3").
+	testenv.Test(t, features.New("the operator for Buckets").WithLabel("stage", "3").WithLabel("provider", "lab").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			p := ready(ctx, t, "the operator runs", "the operator", program(ctx, t, 3, "finalizer-operator"), "-serve", "-n="+of(ctx).namespace, "-group="+of(ctx).group)
 			url := regexp.MustCompile(`http://[0-9.:]+`).FindString(p.Tail())
@@ -150,7 +150,7 @@ func TestPodOperator(t *testing.T) {
 		becomes(ctx, t, want, "get", "podsets."+of(ctx).group, "web", "--output=jsonpath={.status.phase} {.status.ready} {.status.updated} {.status.observedGeneration}")
 	}
 
-	testenv.Test(t, features.New("the operator for PodSets").WithLabel("stage", "3").
+	testenv.Test(t, features.New("the operator for PodSets").WithLabel("stage", "3").WithLabel("provider", "lab").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			run(ctx, t, "the first operator")
 			return ctx
@@ -179,36 +179,43 @@ func TestPodOperator(t *testing.T) {
 
 func TestDeploymentOperator(t *testing.T) {
 	app := func(ctx context.Context, replicas int) string {
-		return fmt.Sprintf("{apiVersion: %s/v1, kind: App, metadata: {name: shop}, spec: {image: 'shop:1', port: 8080, replicas: %d, config: {color: green}}}", of(ctx).group, replicas)
+		return fmt.Sprintf("{apiVersion: %s/v1, kind: App, metadata: {name: shop}, spec: {image: %q, port: 8080, replicas: %d, config: {COLOR: green}}}", of(ctx).group, webImage, replicas)
 	}
-	run := func(ctx context.Context, t *testing.T, name string) {
-		ready(ctx, t, "the operator runs", name, program(ctx, t, 3, "deployment-operator"), "-serve", "-n="+of(ctx).namespace, "-group="+of(ctx).group)
+	replicas := func(ctx context.Context, t *testing.T, want int) {
+		t.Helper()
+		becomes(ctx, t, fmt.Sprintf("%d %[1]d", want), "get", "deployment", "shop", "--output=jsonpath={.spec.replicas} {.status.readyReplicas}")
 	}
 
-	testenv.Test(t, features.New("the operator for Apps").WithLabel("stage", "3").
+	journey := features.New("the operator for Apps").WithLabel("stage", "3").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			run(ctx, t, "the first operator")
+			runAppOperator(ctx, t)
 			return ctx
 		}).
 		Assess("makes an App available", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			apply(ctx, t, app(ctx, 2))
 			in(ctx, t, "wait", "--for=condition=Available", "--timeout=60s", "apps."+of(ctx).group+"/shop")
-			becomes(ctx, t, "2 2", "get", "deployments", "--output=jsonpath={.items[*].spec.replicas} {.items[*].status.readyReplicas}")
+			replicas(ctx, t, 2)
 			return ctx
 		}).
 		Assess("puts right, after a restart, what somebody has deleted", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			if err := of(ctx).processes[0].Kill(); err != nil {
-				t.Fatal(err)
-			}
-			in(ctx, t, "delete", "deployments,services", "--all", "--timeout=60s")
-			run(ctx, t, "the second operator")
-			becomes(ctx, t, "2 2", "get", "deployments", "--output=jsonpath={.items[*].spec.replicas} {.items[*].status.readyReplicas}")
-			becomes(ctx, t, "8080", "get", "services", "--output=jsonpath={.items[*].spec.ports[*].targetPort}")
+			killAppOperator(ctx, t)
+			in(ctx, t, "delete", "deployment/shop", "service/shop", "--timeout=60s")
+			runAppOperator(ctx, t)
+			replicas(ctx, t, 2)
+			becomes(ctx, t, "8080", "get", "service", "shop", "--output=jsonpath={.spec.ports[*].targetPort}")
 			return ctx
-		}).
-		Assess("leaves the rest to the garbage collector", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			in(ctx, t, "delete", "apps."+of(ctx).group, "shop", "--timeout=60s")
-			becomes(ctx, t, "", "get", "deployments,replicasets,services,pods", "--output=name")
+		})
+	if onKind != nil { // on the lab no container runs
+		journey.Assess("has an App that answers", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			answers(ctx, t, "shop", "green", 2)
 			return ctx
-		}).Feature())
+		})
+	}
+	journey.Assess("leaves the rest to the garbage collector", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+		in(ctx, t, "delete", "apps."+of(ctx).group, "shop", "--timeout=60s")
+		becomes(ctx, t, "", "get", "deployment/shop", "service/shop", "--ignore-not-found", "--output=name")
+		becomes(ctx, t, "", "get", "replicasets,pods", "--selector=app.kubekata.dev/name=shop", "--output=name")
+		return ctx
+	})
+	testenv.Test(t, journey.Feature())
 }

@@ -36,7 +36,7 @@ func TestBaremetal(t *testing.T) {
 			t.Errorf("clean up after the program: %v", err)
 		}
 	})
-	testenv.Test(t, features.New("the webhook outside of the cluster").WithLabel("stage", "4").
+	testenv.Test(t, features.New("the webhook outside of the cluster").WithLabel("stage", "4").WithLabel("provider", "lab").
 		Assess("stamps pods", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			run(ctx, t, "the first machine", "Fail")
 			n := 0

@@ -28,10 +28,10 @@ const (
 	Katas     Code = "katas"
 )
 
-// Build builds the program of a kata into a folder, which is there, and returns its path. The folder is also the place for what the build needs.
-func Build(ctx context.Context, k workbook.Kata, code Code, dir string) (string, error) {
-	bin := filepath.Join(dir, k.Slug())
-	args := []string{"build", "-o", bin}
+// Build builds the program of a kata into a folder, which is there, and returns its path. The folder is also the place for what the build needs. env is
+// added to the environment: GOOS and GOARCH are for a program that runs elsewhere.
+func Build(ctx context.Context, k workbook.Kata, code Code, dir string, env ...string) (string, error) {
+	bin, flags := filepath.Join(dir, k.Slug()), []string{}
 	switch code {
 	case Katas:
 	case Solutions:
@@ -43,17 +43,32 @@ func Build(ctx context.Context, k workbook.Kata, code Code, dir string) (string,
 		if err != nil {
 			return "", err
 		}
-		args = append(args, "-overlay="+file)
+		flags = append(flags, "-overlay="+file)
 	default:
 		return "", fmt.Errorf("CODE is %q, and must be %s or %s", code, Solutions, Katas)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./"+k.Rel()+"/cmd")...)
-	cmd.Dir = k.Root
-	cmd.Env = append(os.Environ(), "GOTMPDIR="+dir) // what a killed build leaves goes with the folder
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program of %s from %s: %w\n%s", k.ID(), code, err, out)
+	if err := goBuild(ctx, k.Root, dir, bin, "./"+k.Rel()+"/cmd", env, flags...); err != nil {
+		return "", fmt.Errorf("build the program of %s from %s: %w", k.ID(), code, err)
 	}
 	return bin, nil
+}
+
+// GoBuild builds the program in pkg, a path like ./kind/web in the module at root, as the file bin; dir is a folder for what the build needs.
+func GoBuild(ctx context.Context, root, dir, bin, pkg string, env ...string) error {
+	if err := goBuild(ctx, root, dir, bin, pkg, env); err != nil {
+		return fmt.Errorf("build %s: %w", pkg, err)
+	}
+	return nil
+}
+
+func goBuild(ctx context.Context, root, dir, bin, pkg string, env []string, flags ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", bin}, flags...), pkg)...)
+	cmd.Dir = root
+	cmd.Env = append(append(os.Environ(), "GOTMPDIR="+dir), env...) // what a killed build leaves goes with the folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
 }
 
 // Process is a program that runs, or has run.

@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kubekata/kubekata/e2e/kind"
+	"github.com/kubekata/kubekata/e2e/process"
+)
+
+// The images that the journeys build for kind; nothing else runs there but what kind brings. On the lab they are names of nodes that run nothing.
+const (
+	operatorImage = "kubekata.dev/operator:e2e"
+	webImage      = "kubekata.dev/web:e2e"
+)
+
+// loaded are the images that are in the cluster already.
+var loaded = map[string]bool{}
+
+// load builds an image of kind/ from a program, which build makes in a folder, and loads it into the cluster, once in a run.
+func load(ctx context.Context, t *testing.T, image string, build func(folder string, env []string) error) {
+	t.Helper()
+	if loaded[image] {
+		return
+	}
+	name := strings.TrimSuffix(strings.TrimPrefix(image, "kubekata.dev/"), ":e2e")
+	folder := filepath.Join(programs, "image-"+name)
+	err := os.Mkdir(folder, 0o700)
+	if err == nil {
+		var arch string
+		if arch, err = onKind.Arch(ctx); err == nil {
+			err = build(folder, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch})
+		}
+	}
+	if err == nil {
+		err = onKind.Image(ctx, image, filepath.Join(book.Root, "kind", name+".Dockerfile"), folder)
+	}
+	if err != nil {
+		t.Fatalf("image %s: %v", image, err)
+	}
+	loaded[image] = true
+}
+
+// loadWeb sees to it that webImage can run, where anything runs.
+func loadWeb(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if onKind == nil {
+		return
+	}
+	load(ctx, t, webImage, func(folder string, env []string) error {
+		return process.GoBuild(ctx, book.Root, folder, filepath.Join(folder, "web"), "./kind/web", env...)
+	})
+}
+
+// runAppOperator runs the operator for Apps until it looks after the journey's namespace: as a process on the lab, in a pod on kind.
+func runAppOperator(ctx context.Context, t *testing.T) {
+	t.Helper()
+	j := of(ctx)
+	if onKind == nil {
+		ready(ctx, t, "the operator runs", fmt.Sprint("operator-", len(j.processes)+1), program(ctx, t, 3, "deployment-operator"), "-serve", "-n="+j.namespace, "-group="+j.group)
+		return
+	}
+	loadWeb(ctx, t)
+	load(ctx, t, operatorImage, func(folder string, env []string) error {
+		k, err := book.One(3, "deployment-operator")
+		if err != nil {
+			return err
+		}
+		bin, err := process.Build(ctx, k, code, programs, env...)
+		if err != nil {
+			return err
+		}
+		return os.Rename(bin, filepath.Join(folder, "operator"))
+	})
+	manifest, err := os.ReadFile(filepath.Join(book.Root, "kind", "operator.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(ctx, t, forJourney(ctx, string(manifest)))
+	in(ctx, t, "scale", "deployment/operator", "--replicas=1")
+	in(ctx, t, "rollout", "status", "deployment/operator", "--timeout=120s")
+	eventually(ctx, t, "the operator runs", func(ctx context.Context) error {
+		logs, err := try(ctx, "logs", "deployment/operator", "--namespace="+j.namespace)
+		if err == nil && !strings.Contains(logs, "the operator runs") {
+			err = fmt.Errorf("its log is %q", logs)
+		}
+		return err
+	})
+}
+
+// killAppOperator ends it without a farewell.
+func killAppOperator(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if onKind == nil {
+		if err := of(ctx).processes[len(of(ctx).processes)-1].Kill(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	in(ctx, t, "scale", "deployment/operator", "--replicas=0")
+	in(ctx, t, "delete", "pods", "--selector=app.kubernetes.io/name=operator", "--force", "--grace-period=0", "--ignore-not-found", "--timeout=60s")
+}
+
+// forJourney puts the journey's namespace and group in the place of those of a manifest in kind/.
+func forJourney(ctx context.Context, manifest string) string {
+	return strings.NewReplacer("apps.kubekata.dev", of(ctx).group, "kubekata-apps", of(ctx).namespace).Replace(manifest)
+}
+
+// answers waits until a Service has answered from as many pods as it should have, each with a text.
+func answers(ctx context.Context, t *testing.T, service, text string, pods int) {
+	t.Helper()
+	port := in(ctx, t, "get", "service", service, "--output=jsonpath={.spec.ports[0].port}")
+	path := fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%s/proxy/", of(ctx).namespace, service, port)
+	seen := map[string]bool{}
+	eventually(ctx, t, fmt.Sprintf("%d pods have answered for %s", pods, service), func(ctx context.Context) error {
+		answer, err := try(ctx, "get", "--raw="+path)
+		if err != nil {
+			return err
+		}
+		pod, said, _ := strings.Cut(strings.TrimSpace(answer), " ")
+		if said != text {
+			return fmt.Errorf("%s says %q, want %q", pod, said, text)
+		}
+		if seen[pod] = true; len(seen) < pods {
+			return errors.New("only " + strings.Join(slices.Sorted(maps.Keys(seen)), ", "))
+		}
+		return nil
+	})
+}
+
+var _ cluster = (*kind.Provider)(nil)
