@@ -57,7 +57,7 @@ func Start(ctx context.Context, api *cluster.Cluster, scheme *runtime.Scheme, na
 	judge, recorded := api.JudgeConfig(), api.Config()
 	recorded.QPS = -1 // as controller-runtime's own GetConfig has it: the server keeps order, and a hot loop is seen
 	broken, giveUp := context.WithCancel(ctx)
-	logger := logr.New(&sink{giveUp: giveUp})
+	logger := Logger(giveUp)
 	wait, loop := harness.Start(broken, "the manager", func(ctx context.Context) error {
 		mgr, err := ctrl.NewManager(recorded, ctrl.Options{
 			Scheme: scheme,
@@ -87,6 +87,10 @@ func Start(ctx context.Context, api *cluster.Cluster, scheme *runtime.Scheme, na
 	ginkgo.DeferCleanup(giveUp)
 	return crash.Guard(wait), loop
 }
+
+// Logger returns a logger for a manager that the learner makes: what it logs as an error is shown with a red spec, and when Reconcile is not implemented,
+// the spec fails at once, and giveUp is called, which should end what the spec waits for.
+func Logger(giveUp func()) logr.Logger { return logr.New(&sink{giveUp: giveUp}) }
 
 // sink is a logger that shows errors with a red spec, and ends the spec that waits for something that is not implemented.
 type sink struct {
