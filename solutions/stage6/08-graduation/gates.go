@@ -1,0 +1,28 @@
+package graduation
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/component-base/featuregate"
+)
+
+// Voicemail lets a Line have spec.voicemail.
+const Voicemail featuregate.Feature = "Voicemail"
+
+// Binary is the operator's version.
+var Binary = version.MajorMinor(1, 1)
+
+// NewGate returns a gate of its own for [Binary], which knows Voicemail: alpha since 1.1, and off. An error is a mistake in the table.
+func NewGate() (featuregate.MutableVersionedFeatureGate, error) {
+	// kata:begin A versioned gate, with one versioned spec.
+	gate := featuregate.NewVersionedFeatureGate(Binary)
+	err := gate.AddVersioned(map[featuregate.Feature]featuregate.VersionedSpecs{
+		Voicemail: {{Version: version.MajorMinor(1, 1), PreRelease: featuregate.Alpha, Default: false}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add the features: %w", err)
+	}
+	return gate, nil
+	// kata:end
+}
