@@ -1,6 +1,6 @@
-// Package ephemeral keeps account of what lives for one process: the API server of a test process, the temporary files of
-// a go command. A learner's panic on a goroutine, an os.Exit or a kill end the process without any clean-up, and its etcd
-// and kube-apiserver, or some hundred megabytes of half-linked programs, would stay behind: [Sweep] finds and ends them.
+// Package ephemeral keeps account of what lives for one process: the API server and the schedulers of a test process, the temporary
+// files of a go command. A learner's panic on a goroutine, an os.Exit or a kill end the process without any clean-up, and its etcd,
+// kube-apiserver and kube-scheduler, or some hundred megabytes of half-linked programs, would stay behind: [Sweep] finds and ends them.
 package ephemeral
 
 import (
@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -93,6 +94,9 @@ func Sweep() error {
 	return nil
 }
 
+// servers are the programs that are started for one process, from a folder that is everybody's.
+var servers = []string{binaries.Etcd.Name, binaries.APIServer.Name, binaries.Scheduler.Name}
+
 // end ends the servers whose command line names the folder, and programs that stand in it. Nothing in them is worth a graceful stop.
 func end(dir string) error {
 	deadline := time.Now().Add(10 * time.Second)
@@ -105,7 +109,7 @@ func end(dir string) error {
 		for _, p := range all {
 			name := filepath.Base(p.Argv0)
 			inside := dir + string(filepath.Separator)
-			server := strings.Contains(p.Args, inside) && (name == binaries.Etcd.Name || name == binaries.APIServer.Name)
+			server := strings.Contains(p.Args, inside) && slices.Contains(servers, name)
 			if server || strings.HasPrefix(p.Argv0, inside) { // a program that stands in the folder was built for its process
 				left++
 				if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {

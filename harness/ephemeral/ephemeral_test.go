@@ -106,6 +106,63 @@ func TestSweepEndsProgramsThatWereBuiltForADeadProcess(t *testing.T) {
 	}
 }
 
+func TestSweepEndsServersOfADeadProcess(t *testing.T) {
+	t.Setenv(binaries.CacheEnv, t.TempDir())
+	live, done, err := ephemeral.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(filepath.Dir(live), "123")
+	if err := os.MkdirAll(dead, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dead, "lock"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	programs := t.TempDir() // the servers' programs are everybody's, and stand in no such folder
+	run := func(name, folder string) *exec.Cmd {
+		program := filepath.Join(programs, name)
+		if _, err := os.Stat(program); err != nil {
+			copied(t, program)
+		}
+		cmd := exec.Command(program, "--config="+filepath.Join(folder, "x.yaml"))
+		cmd.Env = append(os.Environ(), asleep+"=1")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		})
+		return cmd
+	}
+	var orphans []*exec.Cmd
+	for _, p := range []binaries.Program{binaries.Etcd, binaries.APIServer, binaries.Scheduler} {
+		orphans = append(orphans, run(p.Name, dead))
+	}
+	others := []*exec.Cmd{run(binaries.Scheduler.Name, live), run("editor", dead)}
+	if err := ephemeral.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range orphans {
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%q of the dead process still runs", cmd.Args)
+		}
+	}
+	for _, cmd := range others {
+		if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+			t.Errorf("%q, which is not a server of the dead process, does not run any longer: %v", cmd.Args, err)
+		}
+	}
+	if err := done(); err != nil {
+		t.Error(err)
+	}
+}
+
 // copied copies this binary.
 func copied(t *testing.T, to string) string {
 	t.Helper()
