@@ -18,14 +18,16 @@ import (
 // The images that the journeys build for kind; nothing else runs there but what kind brings. On the lab they are names of nodes that run nothing.
 const (
 	operatorImage = "kubekata.dev/operator:e2e"
+	webhookImage  = "kubekata.dev/webhook:e2e"
+	extenderImage = "kubekata.dev/extender:e2e"
 	webImage      = "kubekata.dev/web:e2e"
 )
 
 // loaded are the images that are in the cluster already.
 var loaded = map[string]bool{}
 
-// load builds an image of kind/ from a program, which build makes in a folder, and loads it into the cluster, once in a run.
-func load(ctx context.Context, t *testing.T, image string, build func(folder string, env []string) error) {
+// load builds an image from a program, which build makes as a file, and a Dockerfile, and loads it into the cluster, once in a run.
+func load(ctx context.Context, t *testing.T, image, dockerfile string, build func(bin string, env []string) error) {
 	t.Helper()
 	if loaded[image] {
 		return
@@ -36,16 +38,32 @@ func load(ctx context.Context, t *testing.T, image string, build func(folder str
 	if err == nil {
 		var arch string
 		if arch, err = onKind.Arch(ctx); err == nil {
-			err = build(folder, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch})
+			err = build(filepath.Join(folder, name), []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + arch})
 		}
 	}
 	if err == nil {
-		err = onKind.Image(ctx, image, filepath.Join(book.Root, "kind", name+".Dockerfile"), folder)
+		err = onKind.Image(ctx, image, dockerfile, folder)
 	}
 	if err != nil {
 		t.Fatalf("image %s: %v", image, err)
 	}
 	loaded[image] = true
+}
+
+// loadKata is load for a program of a kata's.
+func loadKata(ctx context.Context, t *testing.T, image string, stage int, kata, pkg, dockerfile string) {
+	t.Helper()
+	load(ctx, t, image, dockerfile, func(bin string, env []string) error {
+		k, err := book.One(stage, kata)
+		if err != nil {
+			return err
+		}
+		built, err := process.Build(ctx, k, code, pkg, programs, env...)
+		if err != nil {
+			return err
+		}
+		return os.Rename(built, bin)
+	})
 }
 
 // loadWeb sees to it that webImage can run, where anything runs.
@@ -54,8 +72,8 @@ func loadWeb(ctx context.Context, t *testing.T) {
 	if onKind == nil {
 		return
 	}
-	load(ctx, t, webImage, func(folder string, env []string) error {
-		return process.GoBuild(ctx, book.Root, folder, filepath.Join(folder, "web"), "./kind/web", env...)
+	load(ctx, t, webImage, filepath.Join(book.Root, "kind", "web.Dockerfile"), func(bin string, env []string) error {
+		return process.GoBuild(ctx, book.Root, programs, bin, "./kind/web", env...)
 	})
 }
 
@@ -68,17 +86,7 @@ func runAppOperator(ctx context.Context, t *testing.T) {
 		return
 	}
 	loadWeb(ctx, t)
-	load(ctx, t, operatorImage, func(folder string, env []string) error {
-		k, err := book.One(3, "deployment-operator")
-		if err != nil {
-			return err
-		}
-		bin, err := process.Build(ctx, k, code, programs, env...)
-		if err != nil {
-			return err
-		}
-		return os.Rename(bin, filepath.Join(folder, "operator"))
-	})
+	loadKata(ctx, t, operatorImage, 3, "deployment-operator", "cmd", filepath.Join(book.Root, "kind", "operator.Dockerfile"))
 	manifest, err := os.ReadFile(filepath.Join(book.Root, "kind", "operator.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func (j *journey) end(ctx context.Context, t *testing.T, name string) {
 	for _, p := range j.processes {
 		errs = append(errs, p.Kill())
 	}
-	_, err := try(ctx, "delete", "namespace", j.namespace, "--wait=false")
+	_, err := try(ctx, "delete", "namespace", j.namespace, "--ignore-not-found", "--wait=false")
 	errs = append(errs, err)
 	ended = append(ended, "namespace/"+j.namespace)
 	definitions, err := try(ctx, "get", "customresourcedefinitions", "--output=name")
@@ -122,7 +122,7 @@ func program(ctx context.Context, t *testing.T, stage int, kata string) string {
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		t.Fatal(err)
 	}
-	bin, err := process.Build(ctx, k, code, dir)
+	bin, err := process.Build(ctx, k, code, "cmd", dir)
 	if err != nil {
 		t.Fatal(err)
 	}

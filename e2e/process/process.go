@@ -28,9 +28,9 @@ const (
 	Katas     Code = "katas"
 )
 
-// Build builds the program of a kata into a folder, which is there, and returns its path. The folder is also the place for what the build needs. env is
-// added to the environment: GOOS and GOARCH are for a program that runs elsewhere.
-func Build(ctx context.Context, k workbook.Kata, code Code, dir string, env ...string) (string, error) {
+// Build builds a program of a kata, which is the package pkg below it, into a folder, which is there, and returns its path. The folder is also the place for what
+// the build needs. env is added to the environment: GOOS and GOARCH are for a program that runs elsewhere.
+func Build(ctx context.Context, k workbook.Kata, code Code, pkg, dir string, env ...string) (string, error) {
 	bin, flags := filepath.Join(dir, k.Slug()), []string{}
 	switch code {
 	case Katas:
@@ -47,7 +47,7 @@ func Build(ctx context.Context, k workbook.Kata, code Code, dir string, env ...s
 	default:
 		return "", fmt.Errorf("CODE is %q, and must be %s or %s", code, Solutions, Katas)
 	}
-	if err := goBuild(ctx, k.Root, dir, bin, "./"+k.Rel()+"/cmd", env, flags...); err != nil {
+	if err := goBuild(ctx, k.Root, dir, bin, "./"+k.Rel()+"/"+pkg, env, flags...); err != nil {
 		return "", fmt.Errorf("build the program of %s from %s: %w", k.ID(), code, err)
 	}
 	return bin, nil

@@ -48,6 +48,8 @@ func start(ctx context.Context, licences int64, down bool) (err error) {
 	if err != nil {
 		return err
 	}
+	// As kube-scheduler's own client. With client-go's defaults, 5 a second, calls to bind wait until the scheduler gives them up.
+	config.QPS, config.Burst = 50, 100
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ func run(ctx context.Context, listen, certificate, key string, licences int64) e
 	if err != nil {
 		return err
 	}
+	// As kube-scheduler's own client. With client-go's defaults, 5 a second, calls to bind wait until the scheduler gives them up.
+	config.QPS, config.Burst = 50, 100
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
