@@ -167,7 +167,9 @@ func TestSchedulerInPods(t *testing.T) {
 			if _, err := try(ctx, "label", "node", with, "kubekata.dev/solver=", "--overwrite"); err != nil {
 				t.Fatal(err)
 			}
-			apply(ctx, t, strings.ReplaceAll(kataFile(t, configuration, "pods.yaml"), "registry.k8s.io/pause:3.10", webImage))
+			// A node may be small.
+			pods := strings.NewReplacer("registry.k8s.io/pause:3.10", webImage, `cpu: "1"`, "cpu: 10m").Replace(kataFile(t, configuration, "pods.yaml"))
+			apply(ctx, t, pods)
 			in(ctx, t, "wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
 			eventually(ctx, t, "two solvers run on "+with, func(ctx context.Context) error {
 				got, err := try(ctx, "get", "pods", "--namespace="+of(ctx).namespace, "--field-selector=status.phase=Running,spec.nodeName="+with, "--output=jsonpath={.items[*].metadata.name}")
