@@ -25,13 +25,11 @@ trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
 step "control plane" go tool kata setup
+go tool kata lab status >/dev/null 2>&1 || started_lab=yes
 step "lint" hack/lint.sh
 step "unit tests" go test ./harness/...
 step "verify, each suite with an API server of its own" env KUBEKATA_API=envtest go tool kata verify
-if ! go tool kata lab status >/dev/null 2>&1; then
-	started_lab=yes
-	step "lab" go tool kata lab up
-fi
+step "lab" go tool kata lab up
 step "verify on the lab" env KUBEKATA_API=lab go tool kata verify
 step "journeys on the lab" go test -count=1 -timeout=20m ./e2e/...
 step "mutants on the lab" env KUBEKATA_API=lab go tool kata mutants

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/kubekata/kubekata/harness/generate"
 	"github.com/kubekata/kubekata/harness/mutant"
 	"github.com/kubekata/kubekata/harness/verify"
+	"github.com/kubekata/kubekata/harness/workbook"
 )
 
 func (a *App) generateCommand() *cobra.Command {
@@ -94,6 +96,11 @@ func (a *App) verify(ctx context.Context, s selection, race bool, rounds int, as
 	if err != nil {
 		return err
 	}
+	if s.stage == 0 && s.kata == "" {
+		if katas, err = a.leaveOutLab(katas); err != nil {
+			return err
+		}
+	}
 	if err := a.prepare(ctx, w, katas); err != nil {
 		return err
 	}
@@ -131,6 +138,34 @@ func (a *App) verify(ctx context.Context, s selection, race bool, rounds int, as
 		return errRed
 	}
 	return err
+}
+
+// tierEnv is cluster.TierEnv, of a package that would bring the specs' libraries along.
+const tierEnv = "KUBEKATA_API"
+
+// leaveOutLab leaves out, and names, the katas that run on the lab whatever KUBEKATA_API says: where it asks for another tier, they would start the lab, and be
+// verified there a second time.
+func (a *App) leaveOutLab(katas []workbook.Kata) (kept []workbook.Kata, err error) {
+	tier := os.Getenv(tierEnv)
+	if tier == "" || tier == "lab" {
+		return katas, nil
+	}
+	var left []string
+	for _, k := range katas {
+		_, onLab, err := needs([]workbook.Kata{k})
+		if err != nil {
+			return nil, err
+		}
+		if onLab {
+			left = append(left, k.ID())
+		} else {
+			kept = append(kept, k)
+		}
+	}
+	if len(left) > 0 {
+		a.ui.line("%d katas run on the lab, also with %s=%s, and are left out: %s", len(left), tierEnv, tier, strings.Join(left, ", "))
+	}
+	return kept, nil
 }
 
 func (a *App) showVerdicts(verdicts []verify.Verdict) {
