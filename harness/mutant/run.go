@@ -169,6 +169,16 @@ func (o Options) test(ctx context.Context, j job) (Verdict, error) {
 		v.Tries = try
 		v.judge(result)
 	}
+	if o.Full && !v.Caught && v.Died {
+		// It ends the suite before the spec that it names has its turn, which is asked alone then.
+		opts.Focus, opts.Uncached = j.mutant.Spec, true
+		result, err := o.specs(ctx, j, opts)
+		if err != nil {
+			return v, fmt.Errorf("mutant %s of %s: %w", j.mutant.Name, j.kata.ID(), err)
+		}
+		v.judge(result)
+		v.Died = true // which specs it turns red is not known
+	}
 	return v, nil
 }
 
