@@ -87,6 +87,12 @@ func (e *RefusedError) Error() string {
 }
 
 // reap waits for a process on a goroutine that ends with it.
+// Launch is Start outside of a spec: it returns a *RefusedError instead of failing one, and the caller stops the process. kubeconfig is the path of
+// the one that leads to the API server.
+func Launch(ctx context.Context, kubeconfig string, config []byte) (*Process, error) {
+	return start(ctx, kubeconfig, config, reap)
+}
+
 func reap(p *Process) { go p.wait() }
 
 func (p *Process) wait() {

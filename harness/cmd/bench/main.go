@@ -24,10 +24,11 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 5, "how often each command is timed; the median counts")
+	only := flag.Bool("scheduler", false, "measure the scheduler alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *rounds); err != nil {
+	if err := run(ctx, *rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -42,7 +43,7 @@ type bench struct {
 	edits  int
 }
 
-func run(ctx context.Context, rounds int) (err error) {
+func run(ctx context.Context, rounds int, only bool) (err error) {
 	w, err := workbook.Find(".")
 	if err != nil {
 		return err
@@ -72,10 +73,15 @@ func run(ctx context.Context, rounds int) (err error) {
 		_, downErr := lab.Down(context.WithoutCancel(ctx))
 		err = errors.Join(err, downErr)
 	}()
-	if err := b.loop(); err != nil {
-		return err
+	if !only {
+		if err := b.loop(); err != nil {
+			return err
+		}
+		if err := b.coldStart(programs); err != nil {
+			return err
+		}
 	}
-	return b.coldStart(programs)
+	return b.scheduler()
 }
 
 // linkPrograms makes the cache folder of the bench use the programs that are built.
