@@ -207,13 +207,15 @@ func TestWatch(t *testing.T) {
 		w.solve("01-greet", "greet.go")
 	}
 	w.until("▸ ✓ 01-greet    2/2", "2 of 2 katas green, 4 of 4 specs · waiting")
-	if n := w.attempts("stage1/01-greet") - before; n != 1 {
+	// One, or two where the machine was so busy that a second went by between two saves.
+	n := w.attempts("stage1/01-greet") - before
+	if n < 1 || n > 2 {
 		t.Errorf("five saves in a row made %d runs", n)
 	}
 
 	// r runs again what has not changed.
 	w.press("r")
-	w.attempted("stage1/01-greet", before+2)
+	w.attempted("stage1/01-greet", before+n+1)
 	w.quit()
 }
 
