@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-unformatted=$(gofmt -l e2e harness katas solutions)
+unformatted=$(gofmt -l e2e harness katas kind solutions)
 if [ -n "$unformatted" ]; then
 	printf 'not formatted, run gofmt -w:\n%s\n' "$unformatted"
 	exit 1
