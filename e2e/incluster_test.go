@@ -17,10 +17,12 @@ import (
 
 // The images that the journeys build for kind; nothing else runs there but what kind brings. On the lab they are names of nodes that run nothing.
 const (
-	operatorImage = "kubekata.dev/operator:e2e"
-	webhookImage  = "kubekata.dev/webhook:e2e"
-	extenderImage = "kubekata.dev/extender:e2e"
-	webImage      = "kubekata.dev/web:e2e"
+	operatorImage  = "kubekata.dev/operator:e2e"
+	calculateImage = "kubekata.dev/calculate:e2e"
+	candidateImage = "kubekata.dev/candidate:e2e"
+	webhookImage   = "kubekata.dev/webhook:e2e"
+	extenderImage  = "kubekata.dev/extender:e2e"
+	webImage       = "kubekata.dev/web:e2e"
 )
 
 // loaded are the images that are in the cluster already.
@@ -32,7 +34,7 @@ func load(ctx context.Context, t *testing.T, image, dockerfile string, build fun
 	if loaded[image] {
 		return
 	}
-	name := strings.TrimSuffix(strings.TrimPrefix(image, "kubekata.dev/"), ":e2e")
+	name := imageName(image)
 	folder := filepath.Join(programs, "image-"+name)
 	err := os.Mkdir(folder, 0o700)
 	if err == nil {
@@ -86,25 +88,41 @@ func runAppOperator(ctx context.Context, t *testing.T) {
 		return
 	}
 	loadWeb(ctx, t)
-	loadKata(ctx, t, operatorImage, 3, "deployment-operator", "cmd", filepath.Join(book.Root, "kind", "operator.Dockerfile"))
-	manifest, err := os.ReadFile(filepath.Join(book.Root, "kind", "operator.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	apply(ctx, t, forJourney(ctx, string(manifest)))
-	in(ctx, t, "scale", "deployment/operator", "--replicas=1")
-	in(ctx, t, "rollout", "status", "deployment/operator", "--timeout=120s")
-	eventually(ctx, t, "the operator runs", func(ctx context.Context) error {
-		logs, err := try(ctx, "logs", "deployment/operator", "--namespace="+j.namespace)
-		if err == nil && !strings.Contains(logs, "the operator runs") {
+	runInPods(ctx, t, operatorImage, 3, "deployment-operator", 1)
+	says(ctx, t, "operator", "the operator runs")
+}
+
+// killAppOperator ends it without a farewell.
+func killAppOperator(ctx context.Context, t *testing.T) {
+	t.Helper()
+	kill(ctx, t, "operator")
+}
+
+// runInPods runs a kata's program on kind: it builds and loads the image, applies the manifest, both of which kind/ has under the image's name, and waits
+// until the pods of the Deployment of that name, as many as replicas says, are available.
+func runInPods(ctx context.Context, t *testing.T, image string, stage int, kata string, replicas int) {
+	t.Helper()
+	name := imageName(image)
+	loadKata(ctx, t, image, stage, kata, "cmd", filepath.Join(book.Root, "kind", name+".Dockerfile"))
+	apply(ctx, t, forJourney(ctx, read(t, "kind/"+name+".yaml")))
+	in(ctx, t, "scale", "deployment/"+name, fmt.Sprint("--replicas=", replicas))
+	in(ctx, t, "rollout", "status", "deployment/"+name, "--timeout=120s")
+}
+
+// says waits until the log of a Deployment's pod has a text.
+func says(ctx context.Context, t *testing.T, deployment, text string) {
+	t.Helper()
+	eventually(ctx, t, deployment+" writes "+text, func(ctx context.Context) error {
+		logs, err := try(ctx, "logs", "deployment/"+deployment, "--namespace="+of(ctx).namespace)
+		if err == nil && !strings.Contains(logs, text) {
 			err = fmt.Errorf("its log is %q", logs)
 		}
 		return err
 	})
 }
 
-// killAppOperator ends it without a farewell.
-func killAppOperator(ctx context.Context, t *testing.T) {
+// kill ends, without a farewell, the process that was started last, and on kind all pods of a Deployment of that name, which is scaled to none.
+func kill(ctx context.Context, t *testing.T, deployment string) {
 	t.Helper()
 	if onKind == nil {
 		if err := of(ctx).processes[len(of(ctx).processes)-1].Kill(); err != nil {
@@ -112,13 +130,19 @@ func killAppOperator(ctx context.Context, t *testing.T) {
 		}
 		return
 	}
-	in(ctx, t, "scale", "deployment/operator", "--replicas=0")
-	in(ctx, t, "delete", "pods", "--selector=app.kubernetes.io/name=operator", "--force", "--grace-period=0", "--ignore-not-found", "--timeout=60s")
+	in(ctx, t, "scale", "deployment/"+deployment, "--replicas=0")
+	in(ctx, t, "delete", "pods", "--selector=app.kubernetes.io/name="+deployment, "--force", "--grace-period=0", "--ignore-not-found", "--timeout=60s")
 }
 
 // forJourney puts the journey's namespace and group in the place of those of a manifest in kind/.
 func forJourney(ctx context.Context, manifest string) string {
-	return strings.NewReplacer("apps.kubekata.dev", of(ctx).group, "kubekata-apps", of(ctx).namespace).Replace(manifest)
+	return strings.NewReplacer("apps.kubekata.dev", of(ctx).group, "kubekata-apps", of(ctx).namespace,
+		"kubekata-calculate", of(ctx).namespace, "kubekata-candidate", of(ctx).namespace).Replace(manifest)
+}
+
+// imageName is the name of one of our images, without registry and tag.
+func imageName(image string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(image, "kubekata.dev/"), ":e2e")
 }
 
 // answers waits until a Service has answered from as many pods as it should have, each with a text.

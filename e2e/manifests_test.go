@@ -15,21 +15,25 @@ import (
 
 var (
 	// builtImages are those that a Dockerfile is there for, and what the nodes of kind have already.
-	builtImages = []string{operatorImage, webhookImage, extenderImage, webImage, "registry.k8s.io/kube-scheduler:v1.37.2"}
+	builtImages = []string{operatorImage, calculateImage, candidateImage, webhookImage, extenderImage, webImage, "registry.k8s.io/kube-scheduler:v1.37.2"}
 	imageField  = regexp.MustCompile(`(?m)^[\s-]*image:\s*(\S+)`)
 )
 
 // manifests are the files that are applied where containers run, with the journey's names in the place of theirs.
 func manifests(ctx context.Context, t *testing.T) map[string]string {
 	t.Helper()
-	texts := map[string]string{"kind/operator.yaml": read(t, "kind/operator.yaml")}
+	texts := map[string]string{}
+	for _, name := range []string{"operator", "calculate", "candidate"} {
+		file := "kind/" + name + ".yaml"
+		texts[file] = forJourney(ctx, read(t, file))
+	}
 	for _, name := range []string{"server.yaml", "rbac.yaml", "webhooks.yaml"} {
 		texts[byService+"/"+name] = kataFile(t, byService, "manifests/"+name)
 	}
 	for _, name := range []string{"rbac.yaml", "scheduler.yaml", "extender.yaml"} {
 		texts[configuration+"/"+name] = kataFile(t, configuration, "manifests/"+name)
 	}
-	names := strings.NewReplacer("apps.kubekata.dev", of(ctx).group, "kubekata-apps", of(ctx).namespace, "labels-webhook", of(ctx).namespace,
+	names := strings.NewReplacer("labels-webhook", of(ctx).namespace,
 		"namespace: kubekata-scheduler", "namespace: "+of(ctx).namespace)
 	for name, text := range texts {
 		texts[name] = names.Replace(text)

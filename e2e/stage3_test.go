@@ -35,15 +35,21 @@ func TestCalculate(t *testing.T) {
 			}
 		})
 	}
+	const runs = "the manager runs"
 	run := func(ctx context.Context, t *testing.T, name string) {
-		ready(ctx, t, "the manager runs", name, program(ctx, t, 3, "calculate"), "-n="+of(ctx).namespace)
+		if onKind == nil {
+			ready(ctx, t, runs, name, program(ctx, t, 3, "calculate"), "-n="+of(ctx).namespace)
+			return
+		}
+		runInPods(ctx, t, calculateImage, 3, "calculate", 1)
+		says(ctx, t, "calculate", runs)
 	}
 	is := func(ctx context.Context, t *testing.T, name, want string) {
 		t.Helper()
 		becomes(ctx, t, want, "get", "calc", name, `--output=jsonpath={.status.conditions[?(@.type=="Ready")].reason} {.status.observedGeneration} {.status.result}`)
 	}
 
-	testenv.Test(t, features.New("Calculate").WithLabel("stage", "3").WithLabel("provider", "lab").
+	testenv.Test(t, features.New("Calculate").WithLabel("stage", "3").
 		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			run(ctx, t, "the first manager")
 			return ctx
@@ -56,9 +62,7 @@ func TestCalculate(t *testing.T) {
 			return ctx
 		}).
 		Assess("answers, after a restart, what was asked meanwhile", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			if err := of(ctx).processes[0].Kill(); err != nil {
-				t.Fatal(err)
-			}
+			kill(ctx, t, "calculate")
 			in(ctx, t, "patch", "calc", "impossible", "--type=merge", "--patch={\"spec\":{\"second\":2}}")
 			in(ctx, t, "patch", "calc", "answer", "--type=merge", "--patch={\"spec\":{\"action\":\"add\"}}")
 			run(ctx, t, "the second manager")

@@ -141,6 +141,72 @@ func TestLeaderElection(t *testing.T) {
 		}).Feature())
 }
 
+// killsInPods are fewer than kills: the new pod of each takes some seconds.
+const killsInPods = 3
+
+func TestLeaderElectionInPods(t *testing.T) {
+	const deployment = "candidate"
+	// logs are those of the pods. Each ends when its pod does.
+	logs := map[string]*process.Process{}
+	follow := func(ctx context.Context, t *testing.T) []*process.Process {
+		t.Helper()
+		var all []*process.Process
+		ready := `--output=jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}{.metadata.name}{"\n"}{end}`
+		for pod := range strings.FieldsSeq(in(ctx, t, "get", "pods", "--selector=app.kubernetes.io/name="+deployment, ready)) {
+			if logs[pod] == nil {
+				logs[pod] = start(ctx, t, pod, kubectl, "logs", "--follow", "--namespace="+of(ctx).namespace, "pod/"+pod)
+			}
+		}
+		for _, log := range logs {
+			all = append(all, log)
+		}
+		return all
+	}
+	leads := func(ctx context.Context, t *testing.T) (leads *process.Process) {
+		t.Helper()
+		eventually(ctx, t, "a candidate leads, and sends an invoice", func(ctx context.Context) error {
+			if leads = leader(follow(ctx, t)); leads == nil {
+				return errors.New("nobody does")
+			}
+			return nil
+		})
+		return leads
+	}
+
+	testenv.Test(t, features.New("three candidates in pods").WithLabel("stage", "6").WithLabel("provider", "kind").
+		Setup(func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			runInPods(ctx, t, candidateImage, 6, "leader-election", 3)
+			return ctx
+		}).
+		Assess("lead one after the other, however often the leader's pod is deleted by force", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			for range killsInPods {
+				led := leads(ctx, t)
+				led.ExpectEnd()
+				// The kubelet sends a SIGTERM first, even so: the lease may have been given back.
+				in(ctx, t, "delete", "pod", led.Name, "--force", "--grace-period=0", "--timeout=60s")
+				eventually(ctx, t, "the log of "+led.Name+" ends", func(context.Context) error {
+					if !led.Ended() {
+						return errors.New("it goes on")
+					}
+					return nil
+				})
+			}
+			leads(ctx, t)
+			if turns := turns(t, follow(ctx, t)); len(turns) != killsInPods+1 {
+				t.Errorf("%d candidates have sent invoices, one after the other, want %d: %s", len(turns), killsInPods+1, strings.Join(turns, ", "))
+			}
+			return ctx
+		}).
+		Assess("give the lease back when they are stopped", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			for _, log := range logs {
+				log.ExpectEnd()
+			}
+			in(ctx, t, "scale", "deployment/"+deployment, "--replicas=0")
+			becomes(ctx, t, "", "get", "lease", "invoices", "--output=jsonpath={.spec.holderIdentity}")
+			return ctx
+		}).Feature())
+}
+
 // redisServer starts a Redis that keeps what it has in a folder: it may be killed, and started again. Where there is no redis-server on the PATH, it
 // is the program's own, which keeps nothing.
 func redisServer(ctx context.Context, t *testing.T, dir, addr string) *process.Process {
