@@ -73,6 +73,20 @@ var _ = Describe("Validate", func() {
 })
 
 var _ = Describe("ValidateUpdate", func() {
+	It("tells two mistakes in one label: it may not change, and not to that value", func(ctx SpecContext) {
+		p := policy()
+		p.Immutable = append(p.Immutable, tierLabel)
+		fresh, inherited := p.ValidateUpdate(pizza(with(tierLabel, "gold")), pizza())
+		Expect(texts(fresh)).To(ConsistOf(badTier, "Invalid value metadata.labels[kubekata.dev/tier] gold"), "the fresh mistakes, when an immutable tier silver becomes gold")
+		Expect(texts(inherited)).To(BeEmpty(), "the inherited mistakes")
+	})
+
+	It("leaves the policy as it was", func(ctx SpecContext) {
+		p := policy()
+		p.ValidateUpdate(pizza(both(without(nameLabel), without(partOfLabel))), pizza(with(tierLabel, "gold")))
+		Expect(p).To(Equal(policy()), "the policy, which other requests are reading")
+	})
+
 	DescribeTable("tells apart", func(old, object func(*corev1.ConfigMap), fresh, inherited []string) {
 		gotFresh, gotInherited := policy().ValidateUpdate(pizza(object), pizza(old))
 		situation := fmt.Sprintf("an update of labels %v, annotations %v to %v, %v", pizza(old).Labels, pizza(old).Annotations, pizza(object).Labels, pizza(object).Annotations)
@@ -88,6 +102,7 @@ var _ = Describe("ValidateUpdate", func() {
 		Entry("one that is new and one that is not", without(nameLabel), both(without(nameLabel), without(partOfLabel)), []string{noPartOf}, []string{noName}),
 		Entry("a mistake that is mended", without(nameLabel), as, nil, nil),
 		Entry("an immutable label that has another value", as, with(instanceLabel, "second"), []string{"Invalid value metadata.labels[app.kubernetes.io/instance] second"}, nil),
+		Entry("an immutable label that is emptied", as, with(instanceLabel, ""), []string{"Invalid value metadata.labels[app.kubernetes.io/instance]"}, nil),
 		Entry("an immutable label that is removed", as, without(instanceLabel), []string{"Invalid value metadata.labels[app.kubernetes.io/instance]"}, nil),
 		Entry("an immutable label that was not there", without(instanceLabel), as, nil, nil),
 		Entry("an immutable label that was empty", with(instanceLabel, ""), as, nil, nil),

@@ -58,6 +58,10 @@ var _ = Describe("What is created", func() {
 		Expect(got.Warnings).To(ConsistOf(ContainSubstring("metadata.labels[app]")), "the warnings that reach the user")
 	})
 
+	It("is refused to the namespace controller as to others", func(ctx SpecContext) {
+		expectRefused(ask(ctx, validator(), pizza(without(nameLabel)), nil, admission.By(validate.NamespaceController, "system:serviceaccounts")), metav1.StatusReasonInvalid)
+	})
+
 	It("may be protected already", func(ctx SpecContext) {
 		expectAllowed(ask(ctx, validator(), pizza(protected), nil))
 	})
@@ -122,6 +126,23 @@ var _ = Describe("What is deleted", func() {
 		got := ask(ctx, validator(), nil, pizza(protected))
 		expectRefused(got, metav1.StatusReasonForbidden)
 		Expect(got.Message).To(And(ContainSubstring(`configmaps "hawaii" is forbidden: `), ContainSubstring(validate.ProtectedAnnotation)), "the message")
+		Expect(got.Code).To(Equal(int32(403)), "the code that the client gets")
+	})
+
+	It("has its own name in the refusal, when a whole collection is to be deleted and the request has none", func(ctx SpecContext) {
+		got := ask(ctx, validator(), nil, pizza(protected), func(r *admissionv1.AdmissionRequest) { r.Name = "" })
+		expectRefused(got, metav1.StatusReasonForbidden)
+		Expect(got.Message).To(ContainSubstring(`configmaps "hawaii" is forbidden: `), "the message")
+	})
+
+	for _, text := range []string{"1", "t", "TRUE"} {
+		It("is refused while its protection is "+text+", which is true", func(ctx SpecContext) {
+			expectRefused(ask(ctx, validator(), nil, pizza(annotated(validate.ProtectedAnnotation, text))), metav1.StatusReasonForbidden)
+		})
+	}
+
+	It("is refused while its protection is empty, which is no truth value", func(ctx SpecContext) {
+		expectRefused(ask(ctx, validator(), nil, pizza(annotated(validate.ProtectedAnnotation, ""))), metav1.StatusReasonForbidden)
 	})
 
 	It("is named in the refusal by resource and name", func(ctx SpecContext) {
@@ -161,6 +182,10 @@ var _ = Describe("Whatever is asked,", func() {
 		expectAllowed(ask(ctx, validator(), pizza(without(nameLabel), in("")), nil, request("kube-system")))
 		expectRefused(ask(ctx, validator(), pizza(without(nameLabel), in("kube-system")), nil, request("napoli")), metav1.StatusReasonInvalid)
 		expectAllowed(ask(ctx, validator(), nil, pizza(protected, in("kube-system"))))
+	})
+
+	It("a namespace is exempt by its name, and not by how that begins", func(ctx SpecContext) {
+		expectRefused(ask(ctx, validator(), pizza(without(nameLabel), in("kube-system-napoli")), nil), metav1.StatusReasonInvalid)
 	})
 
 	for _, part := range []string{"status", "scale", "binding"} {
@@ -209,6 +234,7 @@ var _ = Describe("Whatever is asked,", func() {
 		Entry("an object in an update", admissionv1.Update, strings.Repeat("[", 3), `{}`),
 		Entry("an old object in an update", admissionv1.Update, `{"metadata": {"labels": {"app.kubernetes.io/name": "a"}}}`, `{"metadata": {"labels": "many"}}`),
 		Entry("an old object in a deletion", admissionv1.Delete, ``, `{"metadata": {"annotations": 1}}`),
+		Entry("nothing, in a deletion", admissionv1.Delete, ``, ``),
 		Entry("nothing, in a creation", admissionv1.Create, ``, ``),
 	)
 })

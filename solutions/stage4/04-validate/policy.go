@@ -28,7 +28,7 @@ type Policy struct {
 	Immutable []string
 }
 
-// Validate returns all that is wrong with a new object, ordered by the path of the field; nothing is wrong with an object when it is empty.
+// Validate returns all that is wrong with a new object, ordered by the path of the field. An empty list says that nothing is. The policy is read, and not changed: several requests may ask it at once.
 //
 //   - metadata.labels[KEY]: a required label that is missing or empty is field.Required, an unsupported value of a label is field.NotSupported. An
 //     empty label that is required is only missing.
@@ -58,8 +58,8 @@ func (p *Policy) Validate(object metav1.Object) field.ErrorList {
 	// kata:end
 }
 
-// ValidateUpdate returns what is wrong with an object that is to take the place of an old one. New are the mistakes of this update: what Validate says of the
-// object and did not say of the old one, and, as field.Invalid, immutable labels that have another value or are gone; a label that
+// ValidateUpdate returns what is wrong with an object that is to take the place of an old one. Fresh are the mistakes of this update: what Validate says of the
+// object and did not say of the old one, and, as field.Invalid, immutable labels that have another value, are emptied or are gone, whatever else is wrong with them; a label that
 // was not there, or was empty, may get a value. Inherited are the mistakes that the old object had as well, with the same value: whoever scales an object that
 // nobody has labelled, has not made them. Both are ordered by the path of the field.
 func (p *Policy) ValidateUpdate(object, old metav1.Object) (fresh, inherited field.ErrorList) {

@@ -32,8 +32,8 @@ type Validator struct {
 //
 //   - What is created and has mistakes, is refused; what is updated, if there are fresh ones. The status is the one that the API server has for a mistake in a
 //     field: apierrors.NewInvalid, with the request's kind, the object's name, and all the mistakes. If it is allowed, there are Warnings.
-//   - What is deleted is refused while its ProtectedAnnotation is true, or is no truth value: apierrors.NewForbidden, with the request's resource and
-//     the object's name. The NamespaceController may delete whatever it wants: a namespace with a protected object would never go.
+//   - What is deleted is refused while its ProtectedAnnotation is true, or is no truth value: apierrors.NewForbidden, with the request's resource,
+//     the object's own name, since the request's is empty when a whole collection is deleted, and the name of the annotation that is in the way. The NamespaceController may delete whatever it wants: a namespace with a protected object would never go.
 //
 // Allowed without a look are: an update of an object that is being deleted, whose finalizers somebody has to remove; a part of an object (status,
 // scale, …); what is neither created, updated nor deleted; and everything in an exempt namespace, which is the request's.
