@@ -51,6 +51,8 @@ type running struct {
 	address string
 	stop    context.CancelFunc
 	end     chan error
+	// left is how many connections are open when Serve has returned: read it after its end.
+	left int
 
 	listener *listener
 }
@@ -67,7 +69,9 @@ func serve(address string, handler http.Handler, timeouts baremetal.Timeouts) *r
 	go func() {
 		defer close(done)
 		defer GinkgoRecover()
-		r.end <- server.Serve(ctx, r.listener)
+		err := server.Serve(ctx, r.listener)
+		r.left = r.listener.count()
+		r.end <- err
 		r.listener.kill() // so that nobody waits for what is no longer there
 	}()
 	DeferCleanup(func() {
@@ -119,6 +123,13 @@ func (l *listener) Accept() (net.Conn, error) {
 	defer l.mu.Unlock()
 	l.open[inner] = true
 	return &conn{Conn: inner, listener: l}, nil
+}
+
+// count is how many connections nobody has closed on our side.
+func (l *listener) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
 }
 
 // kill closes the listener and cuts all connections, without a farewell.

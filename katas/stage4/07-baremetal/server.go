@@ -15,9 +15,9 @@ import (
 // review of an update has two objects.
 const MaxBody = 7 << 20
 
-// Timeouts bound what a client may cost. All of them must be set.
+// Timeouts bound what a client may cost. Whoever makes them sets all of them: one that is zero is none.
 type Timeouts struct {
-	// Header is how long the request's header may take, from the first byte; Request is the whole request with its body.
+	// Header is how long a request's header may take, and so may the TLS handshake before the first; Request is the whole request with its body.
 	Header, Request time.Duration
 	// Response is from the end of the header to the end of the answer.
 	Response time.Duration
@@ -40,9 +40,9 @@ type Server struct {
 // Serve serves what comes to the listener, until ctx ends, and closes it in any case. It speaks TLS 1.2 and newer and nothing else, HTTP/1.1 and HTTP/2. The handler
 // reads no more than MaxBody of a body: what comes after that is an *http.MaxBytesError.
 //
-// When ctx ends, no new connections are accepted, and the requests that are being answered have Grace to be done. If they are, Serve returns nil. Otherwise
+// When ctx ends, no new connections are accepted, and the requests that are being answered have Grace to be done; their contexts do not end before it has. If they are done, Serve returns nil. Otherwise
 // their connections are cut, and it returns an error that is context.DeadlineExceeded. If the listener fails, Serve returns its error, also when it was closed. No goroutine of
-// the server's own goes on afterwards.
+// the server's own goes on afterwards, and no connection is open.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	// TODO(kata): An http.Server with all its timeouts, a tls.Config, http.MaxBytesHandler. ServeTLS blocks: who waits for ctx meanwhile, and who waits for Shutdown?
 	return errors.New("Server.Serve is not implemented")

@@ -50,6 +50,25 @@ var _ = Describe("The server", func() {
 		Expect(got.err).NotTo(HaveOccurred(), "a request of a client with TLS 1.2")
 	})
 
+	It("speaks TLS 1.3", func(ctx SpecContext) {
+		s := serve(anyPort, hello, patient)
+		got := s.post(ctx, client(func(t *http.Transport) { t.TLSClientConfig.MinVersion = tls.VersionTLS13 }), nil)
+		Expect(got.err).NotTo(HaveOccurred(), "a request of a client that speaks nothing older than TLS 1.3")
+	})
+
+	It("answers while others have connected and say nothing", func(ctx SpecContext) {
+		s := serve(anyPort, hello, patient)
+		for range 3 {
+			silent, err := net.Dial("tcp", s.address)
+			Expect(err).NotTo(HaveOccurred(), "connect without a word")
+			DeferCleanup(silent.Close)
+		}
+		bounded, cancel := context.WithTimeout(ctx, bound)
+		defer cancel()
+		got := s.post(bounded, client(), nil)
+		Expect(got.err).NotTo(HaveOccurred(), "a request, while three connections wait for their TLS handshake")
+	})
+
 	It("speaks no TLS that is older", func(ctx SpecContext) {
 		s := serve(anyPort, hello, patient)
 		got := s.post(ctx, client(upTo(tls.VersionTLS11)), nil)
@@ -124,6 +143,18 @@ var _ = Describe("The server hangs up", func() {
 		Entry("that has no more requests", func(t *baremetal.Timeouts) { t.Idle = short }, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
 	)
 
+	It("on a client that does not begin to speak TLS", func(ctx SpecContext) {
+		timeouts := patient
+		timeouts.Header = short
+		s := serve(anyPort, hello, timeouts)
+		c, err := net.Dial("tcp", s.address)
+		Expect(err).NotTo(HaveOccurred(), "connect to the server")
+		DeferCleanup(c.Close)
+		Expect(c.SetReadDeadline(time.Now().Add(bound))).To(Succeed())
+		_, err = io.Copy(io.Discard, c)
+		Expect(errors.Is(err, os.ErrDeadlineExceeded)).To(BeFalse(), "whether the server has not hung up within %v", bound)
+	})
+
 	It("on a client that does not take its answer", func(ctx SpecContext) {
 		timeouts := patient
 		timeouts.Response = short
@@ -146,9 +177,14 @@ var _ = Describe("When its context ends, the server", func() {
 	busy := func(ctx context.Context, timeouts baremetal.Timeouts, c *http.Client) (s *running, open func(), got chan answer) {
 		GinkgoHelper()
 		asked, gate := make(chan struct{}), make(chan struct{})
-		s = serve(anyPort, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s = serve(anyPort, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(asked)
-			<-gate
+			select {
+			case <-gate:
+			case <-r.Context().Done():
+				_, _ = io.WriteString(w, "given up: the context of the request has ended")
+				return
+			}
 			_, _ = io.WriteString(w, "here you are")
 		}), timeouts)
 		got = make(chan answer, 1)
@@ -227,6 +263,14 @@ var _ = Describe("When its listener fails, the server", func() {
 		Expect(s.post(ctx, client(), nil).err).NotTo(HaveOccurred())
 		Expect(s.listener.Close()).To(Succeed())
 		Expect(s.ended(ctx)).To(MatchError(net.ErrClosed), "what Serve returns")
+	})
+
+	It("leaves no connection open", func(ctx SpecContext) {
+		s := serve(anyPort, hello, patient)
+		Expect(s.post(ctx, client(http1), nil).err).NotTo(HaveOccurred()) // the client keeps its connection
+		Expect(s.listener.Close()).To(Succeed())
+		Expect(s.ended(ctx)).To(MatchError(net.ErrClosed), "what Serve returns")
+		Expect(s.left).To(BeZero(), "the connections that are open when Serve has returned")
 	})
 })
 
