@@ -107,6 +107,30 @@ var _ = Describe("During", func() {
 		Expect(gate.Enabled(kata.Translations)).To(BeFalse(), "whether Translations is on in 1.2, when only a test has set it")
 	})
 
+	It("switches on at once what depends on each other, and off again", func(ctx SpecContext) {
+		for range 20 { // a map has no order
+			gate, t := newGate(), &test{}
+			Expect(gate.Set("Translations=false")).To(Succeed())
+			before := state(gate)
+			t.run(func() {
+				gatetest.During(t, gate, nil, map[featuregate.Feature]bool{kata.Voice: true, kata.Translations: true})
+				Expect(gate.Enabled(kata.Voice)).To(BeTrue(), "whether Voice is on during the test")
+			})
+			Expect(t.failures).To(BeEmpty(), "what has failed in the test")
+			Expect(state(gate)).To(Equal(before), "the state of the gate after the test")
+		}
+	})
+
+	It("stays with the version that the gate emulates, when it is told none", func(ctx SpecContext) {
+		gate, t := newGate(), &test{}
+		Expect(gate.SetEmulationVersion(version.MajorMinor(1, 3))).To(Succeed())
+		t.run(func() {
+			gatetest.During(t, gate, nil, map[featuregate.Feature]bool{kata.Chalk: true})
+			Expect(state(gate)).To(HaveKeyWithValue("version", "1.3"), "the state of the gate during the test")
+		})
+		Expect(t.failures).To(BeEmpty(), "what has failed in the test")
+	})
+
 	It("fails the test when the gate refuses a value", func(ctx SpecContext) {
 		gate, t := newGate(), &test{}
 		t.run(func() { gatetest.During(t, gate, nil, map[featuregate.Feature]bool{kata.Prices: false}) })

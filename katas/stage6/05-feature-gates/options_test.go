@@ -4,6 +4,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/component-base/featuregate"
 
 	kata "github.com/kubekata/kubekata/katas/stage6/05-feature-gates"
@@ -58,6 +59,22 @@ var _ = Describe("The flags", func() {
 		gate := newGate()
 		Expect(complete(gate, "--emulation-version=1.2")).To(Succeed())
 		Expect(state(gate)).To(And(HaveKeyWithValue("version", "1.2"), HaveKeyWithValue("Chalk", "on: true, set: false"), HaveKeyWithValue("Translations", "on: false, set: false")), "the state of the gate")
+	})
+
+	DescribeTable("emulate both ends of what they can", func(v string) {
+		gate := newGate()
+		Expect(complete(gate, "--emulation-version="+v)).To(Succeed())
+		Expect(state(gate)).To(HaveKeyWithValue("version", v), "the state of the gate")
+	},
+		Entry("the oldest", kata.Oldest.String()),
+		Entry("the program's own", kata.Binary.String()),
+	)
+
+	It("emulate the program's own version when they do not say one", func(ctx SpecContext) {
+		gate := newGate()
+		Expect(gate.SetEmulationVersion(version.MajorMinor(1, 2))).To(Succeed())
+		Expect(complete(gate)).To(Succeed())
+		Expect(state(gate)).To(HaveKeyWithValue("version", kata.Binary.String()), "the state of a gate that has emulated 1.2 before")
 	})
 
 	DescribeTable("mean the same in any order", func(args ...string) {
@@ -125,5 +142,9 @@ var _ = Describe("The flags", func() {
 		Entry("a major version alone", "1"),
 		Entry("what is none", "latest"),
 		Entry("nothing", ""),
+		Entry("a version with something after it", "1.3-alpha.1"),
+		Entry("a version with something else after it", "1.3banana"),
+		Entry("a version with a v before it", "v1.3"),
+		Entry("a version with a zero too many", "1.03"),
 	)
 })

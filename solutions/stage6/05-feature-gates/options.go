@@ -26,7 +26,8 @@ type Options struct {
 // AddFlags adds two flags:
 //
 //   - --feature-gates takes Name=true|false, several with commas between them, and may be given several times. Its help lists the gate's known features.
-//   - --emulation-version takes major.minor. Without it, Binary is emulated.
+//   - --emulation-version takes major.minor, like 1.3, and nothing before or after it; an empty value is none. Without the flag, Binary is emulated, whatever the gate has
+//     emulated before.
 //
 // The gate is closed then: a feature that is added later would be missing from the help. Parsing sets nothing in the gate: in what comes first
 // on a command line, nobody knows yet what comes last.
@@ -42,7 +43,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 // Complete sets the gate as the command line says, whatever the order of its flags. Call it after parsing, once.
 //
-// It returns ErrVersion, wrapped, for a version that cannot be emulated, and otherwise the gate's own errors, wrapped as well. After an error the
+// It returns ErrVersion, wrapped in an error that names the flag, for a version that cannot be emulated, and otherwise the gate's own errors, wrapped as well. After an error the
 // gate is as it was, in all respects: a program that can go on, goes on with what it had.
 func (o *Options) Complete() error {
 	// kata:begin Which version? What does a copy of the gate say to all that? And then the gate itself.
@@ -77,7 +78,7 @@ func parseVersion(s string) (*version.Version, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("--emulation-version: %q %w: %w", s, ErrVersion, err)
-	case len(v.Components()) != 2:
+	case len(v.Components()) != 2 || v.String() != s: // ParseGeneric takes 1.3-alpha and v1.03, too
 		return nil, fmt.Errorf("--emulation-version: %s %w: it must be major.minor", s, ErrVersion)
 	case v.LessThan(Oldest) || v.GreaterThan(Binary):
 		return nil, fmt.Errorf("--emulation-version: %s %w: it must be from %s to %s", s, ErrVersion, Oldest, Binary)
