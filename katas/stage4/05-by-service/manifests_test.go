@@ -56,6 +56,7 @@ var _ = Describe("The manifests", func() {
 			Expect(container().Args).To(ContainElement("-listen=:8443"), "the container's args")
 			Expect(container().Env).To(ContainElement(corev1.EnvVar{Name: "KUBEKATA_ALLOW_REMOTE", Value: "$(KUBERNETES_SERVICE_HOST)"}), "the container's env")
 			Expect(deployment().Spec.Template.Spec.ServiceAccountName).To(Equal(byservice.Name), "the pods' serviceAccountName")
+			Expect(ptr.Deref(deployment().Spec.Template.Spec.AutomountServiceAccountToken, true)).To(BeTrue(), "the pods' automountServiceAccountToken: without a token the API server does not know the program")
 		})
 
 		It("are ready when the server answers over HTTPS, and not before", func() {
@@ -65,21 +66,33 @@ var _ = Describe("The manifests", func() {
 			Expect(probe.HTTPGet.Scheme).To(Equal(corev1.URISchemeHTTPS), "the readinessProbe's scheme: the server speaks TLS only")
 			Expect(probe.HTTPGet.Path).To(Equal("/readyz"), "the readinessProbe's path")
 			Expect(portOf(container(), probe.HTTPGet.Port.String())).To(BeEquivalentTo(8443), "the readinessProbe's port")
+			if probe := container().LivenessProbe; probe != nil && probe.HTTPGet != nil {
+				Expect(probe.HTTPGet.Scheme).To(Equal(corev1.URISchemeHTTPS), "the livenessProbe's scheme: the server speaks TLS only, and would be started again for ever")
+			}
 		})
 
 		It("run as nobody in particular", func() {
 			s, pod := container().SecurityContext, deployment().Spec.Template.Spec
 			Expect(s).NotTo(BeNil(), "the container's securityContext")
-			Expect(ptr.Deref(s.RunAsNonRoot, false)).To(BeTrue(), "runAsNonRoot")
+			ps := ptr.Deref(pod.SecurityContext, corev1.PodSecurityContext{}) // what the container does not say, the pod may
+			Expect(ptr.Deref(s.RunAsNonRoot, ptr.Deref(ps.RunAsNonRoot, false))).To(BeTrue(), "runAsNonRoot")
+			Expect(ptr.Deref(s.RunAsUser, ptr.Deref(ps.RunAsUser, -1))).NotTo(BeZero(), "runAsUser: 0 is root, which runAsNonRoot does not let start")
 			Expect(ptr.Deref(s.ReadOnlyRootFilesystem, false)).To(BeTrue(), "readOnlyRootFilesystem")
 			Expect(ptr.Deref(s.AllowPrivilegeEscalation, true)).To(BeFalse(), "allowPrivilegeEscalation")
 			Expect(ptr.Deref(s.Privileged, false)).To(BeFalse(), "privileged")
 			Expect(s.Capabilities).NotTo(BeNil(), "capabilities")
 			Expect(s.Capabilities.Drop).To(Equal([]corev1.Capability{"ALL"}), "capabilities that are dropped")
 			Expect(s.Capabilities.Add).To(BeEmpty(), "capabilities that are added")
-			Expect(s.SeccompProfile).NotTo(BeNil(), "seccompProfile")
-			Expect(s.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault), "seccompProfile.type")
-			Expect(pod.HostNetwork).To(BeFalse(), "hostNetwork")
+			seccomp := s.SeccompProfile
+			if seccomp == nil {
+				seccomp = ps.SeccompProfile
+			}
+			Expect(seccomp).NotTo(BeNil(), "seccompProfile")
+			Expect(seccomp.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault), "seccompProfile.type")
+			Expect([]bool{pod.HostNetwork, pod.HostPID, pod.HostIPC}).To(HaveEach(false), "hostNetwork, hostPID and hostIPC")
+			Expect(pod.InitContainers).To(BeEmpty(), "initContainers: nothing has to run before the server")
+			Expect(pod.Volumes).NotTo(ContainElement(HaveField("HostPath", Not(BeNil()))), "volumes with a hostPath")
+			Expect(container().Ports).To(HaveEach(HaveField("HostPort", BeZero())), "the container's ports on the host")
 		})
 	})
 
@@ -88,6 +101,8 @@ var _ = Describe("The manifests", func() {
 		Expect(s.Spec.Selector).NotTo(BeEmpty(), "the Service's selector")
 		Expect(labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(d.Spec.Template.Labels))).To(BeTrue(), "the Service's selector %v selects the Deployment's pods, which have the labels %v", s.Spec.Selector, d.Spec.Template.Labels)
 		Expect(d.Spec.Template.Labels).To(HaveKeyWithValue("app.kubernetes.io/name", "labels"), "the labels of the Deployment's pods")
+		Expect(s.Spec.ClusterIP).NotTo(Equal(corev1.ClusterIPNone), "the Service's clusterIP: the API server calls no webhook behind a headless Service")
+		Expect(s.Spec.Type).To(BeElementOf(corev1.ServiceType(""), corev1.ServiceTypeClusterIP), "the Service's type: nobody calls from outside of the cluster")
 		Expect(s.Spec.Ports).To(HaveLen(1), "the Service's ports")
 		Expect(s.Spec.Ports[0].Port).To(BeEquivalentTo(443), "the Service's port")
 		target := s.Spec.Ports[0].TargetPort.String()
@@ -121,6 +136,11 @@ var _ = Describe("The manifests", func() {
 			system := labels.Set{"kubernetes.io/metadata.name": "kube-system", optIn: "enabled"}
 			Expect(matches(mutating().NamespaceSelector, system)).To(BeFalse(), "the mutating webhook's namespaceSelector selects kube-system")
 			Expect(matches(validating().NamespaceSelector, system)).To(BeFalse(), "the validating webhook's namespaceSelector selects kube-system")
+			for _, name := range []string{"default", "kube-public"} {
+				people := labels.Set{"kubernetes.io/metadata.name": name, optIn: "enabled"}
+				Expect(matches(mutating().NamespaceSelector, people)).To(BeTrue(), "the mutating webhook's namespaceSelector selects %s, which has opted in", name)
+				Expect(matches(validating().NamespaceSelector, people)).To(BeTrue(), "the validating webhook's namespaceSelector selects %s, which has opted in", name)
+			}
 		})
 
 		It("ask for what they need, and for nothing by a star", func() {
@@ -134,8 +154,28 @@ var _ = Describe("The manifests", func() {
 				}
 			}
 		})
+
+		It("ask for nothing that they do not need", func() {
+			Expect(asked(mutating().Rules)).To(HaveEach(BeElementOf("CREATE apps/deployments", "CREATE /pods")), "what the mutating webhook is asked about")
+			Expect(asked(validating().Rules)).To(HaveEach(BeElementOf("CREATE apps/deployments", "UPDATE apps/deployments", "CREATE apps/deployments/scale", "UPDATE apps/deployments/scale",
+				"CREATE /pods", "UPDATE /pods")), "what the validating webhook is asked about")
+		})
 	})
 })
+
+// asked are the operations and resources of rules, each with each.
+func asked(rules []admissionregistrationv1.RuleWithOperations) (all []string) {
+	for _, rule := range rules {
+		for _, operation := range rule.Operations {
+			for _, group := range rule.APIGroups {
+				for _, resource := range rule.Resources {
+					all = append(all, string(operation)+" "+group+"/"+resource)
+				}
+			}
+		}
+	}
+	return all
+}
 
 // portOf is the number of a container's port that a name, or a number, means; 0 if there is none.
 func portOf(c corev1.Container, port string) int32 {

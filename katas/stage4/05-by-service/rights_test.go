@@ -51,6 +51,22 @@ var _ = Describe("The server's rights", func() {
 		Expect(may("get", "", "configmaps", ns, byservice.Secret)(ctx)).To(BeFalse(), "the ServiceAccount may get configmaps")
 	})
 
+	It("are nobody else's, and for nothing else", func(ctx SpecContext) {
+		Eventually(may("update", "", "secrets", ns, byservice.Secret)).WithContext(ctx).WithTimeout(sec*5).Should(BeTrue(), "the ServiceAccount may update secret %s", byservice.Secret)
+		for _, verb := range []string{"patch", "list", "watch"} {
+			Expect(may(verb, "", "secrets", ns, byservice.Secret)(ctx)).To(BeFalse(), "the ServiceAccount may %s secret %s", verb, byservice.Secret)
+			Expect(may(verb, "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "", ns+"."+byservice.Configuration)(ctx)).To(BeFalse(), "the ServiceAccount may %s mutatingwebhookconfigurations %s", verb, byservice.Configuration)
+		}
+		for group, resource := range map[string]string{"": "events", "coordination.k8s.io": "leases", "apps": "deployments"} {
+			Expect(may("create", group, resource, ns, "")(ctx)).To(BeFalse(), "the ServiceAccount may create %s", resource)
+		}
+		for _, role := range []string{"Role", "ClusterRole"} {
+			for _, subject := range typed[rbacv1.ClusterRoleBinding]("rbac.yaml", role+"Binding").Subjects {
+				Expect(subject.Kind+" "+subject.Namespace+"/"+subject.Name).To(Equal("ServiceAccount "+byservice.Namespace+"/"+byservice.Name), "a subject of the %sBinding", role)
+			}
+		}
+	})
+
 	It("are to read and write its two configurations, and no others", func(ctx SpecContext) {
 		const group = "admissionregistration.k8s.io"
 		ours := ns + "." + byservice.Configuration

@@ -266,6 +266,26 @@ var _ = Describe("Behind the Service", func() {
 		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "create a pod without labels, as somebody else, is Forbidden, and it is: %v", err)
 	})
 
+	It("a controller's pods are judged as anybody's", func(ctx SpecContext) {
+		s := open(ctx)
+		config := api.JudgeConfig()
+		config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:kube-system:replicaset-controller", Groups: []string{"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:masters"}}
+		controller, err := kubernetes.NewForConfig(config)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = s.pod(ctx, controller, s.kitchen, nil)
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "create a pod without labels, as the controller of ReplicaSets, is Forbidden: nearly all pods come from it. It is: %v", err)
+	})
+
+	It("who has a node's name and is not of the nodes' group, is judged", func(ctx SpecContext) {
+		s := open(ctx)
+		config := api.JudgeConfig()
+		config.Impersonate = rest.ImpersonationConfig{UserName: "system:node:somebody", Groups: []string{"system:masters"}}
+		somebody, err := kubernetes.NewForConfig(config)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = s.pod(ctx, somebody, s.kitchen, nil)
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "create a pod without labels is Forbidden, and it is: %v", err)
+	})
+
 	It("pods are created without the label when the labelling fails: it is a convenience", func(ctx SpecContext) {
 		s := open(ctx)
 		s.fail("/mutate")
