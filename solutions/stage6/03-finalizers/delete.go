@@ -1,0 +1,112 @@
+package finalizers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/metadata"
+)
+
+// StuckError says that an object was still there when there was no more time.
+type StuckError struct {
+	Ref Ref
+	// Finalizers are those that it had when it was last seen.
+	Finalizers []string
+	// Err is why nobody waits any more: the error of a context, context.DeadlineExceeded when the timeout is over.
+	Err error
+}
+
+// Error names the object and the finalizers.
+func (e *StuckError) Error() string {
+	what := "without any finalizer"
+	if len(e.Finalizers) > 0 {
+		what = "with the finalizers " + strings.Join(e.Finalizers, ", ")
+	}
+	return fmt.Sprintf("%s is still there, %s: %v", e.Ref, what, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *StuckError) Unwrap() error { return e.Err }
+
+// DeleteAndWait deletes an object, and returns nil when it is gone: when the server does not have it any more, or another one has its name,
+// which is left alone. An accepted Delete is not enough for that.
+//
+//   - A Ref without a UID is ErrNoUID, before the server is asked.
+//   - An object that is being deleted already is not deleted again: the second Delete may shorten the first one's grace period. An object
+//     that is gone is not deleted at all. Otherwise there is one Delete, of this UID, however long the waiting takes.
+//   - What the server answers to the Delete instead is an error, unless it means that the object is gone. So is a Conflict if it is still
+//     there.
+//   - While waiting, the object is read, or watched. It is read at once after the Delete, and then once an interval, no more. An error that
+//     the server answers a read with ends the waiting, and is returned. When there is no answer at all, the next read may bring one.
+//   - After timeout, and when ctx ends before, the error is a *StuckError. All in all, the call takes no longer than timeout.
+func DeleteAndWait(ctx context.Context, client metadata.Interface, ref Ref, interval, timeout time.Duration) error {
+	// kata:begin Look first. Delete with a precondition. Then look again, until it is gone; package wait has a loop for it.
+	if ref.UID == "" {
+		return fmt.Errorf("delete %s: %w", ref, ErrNoUID)
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	stuck := &StuckError{Ref: ref}
+
+	obj, err := read(bounded, client, ref)
+	if err == nil {
+		stuck.Finalizers = obj.Finalizers
+		if obj.DeletionTimestamp == nil {
+			err = remove(bounded, client, ref)
+		}
+	}
+	if err == nil {
+		err = wait.PollUntilContextCancel(bounded, interval, true, func(ctx context.Context) (bool, error) {
+			obj, err := read(ctx, client, ref)
+			if err == nil {
+				stuck.Finalizers = obj.Finalizers
+				return false, nil
+			}
+			if errors.Is(err, ErrGone) {
+				return true, nil
+			}
+			var answer apierrors.APIStatus
+			if errors.As(err, &answer) {
+				return false, err
+			}
+			return false, nil
+		})
+	}
+	switch {
+	case err == nil, errors.Is(err, ErrGone):
+		return nil
+	case bounded.Err() != nil:
+		stuck.Err = bounded.Err()
+		return stuck
+	default:
+		return fmt.Errorf("delete %s: %w", ref, err)
+	}
+	// kata:end
+}
+
+// kata:begin The Delete, in a function of your own.
+// kata:stub
+
+// remove asks the server to delete the object. It returns ErrGone if that is not necessary any more.
+func remove(ctx context.Context, client metadata.Interface, ref Ref) error {
+	err := client.Resource(ref.Resource).Namespace(ref.Namespace).Delete(ctx, ref.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &ref.UID},
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return ErrGone
+	case apierrors.IsConflict(err): // somebody else has the name now; or there is another reason
+		if _, gone := read(ctx, client, ref); gone != nil {
+			return gone
+		}
+	}
+	return err
+}
+
+// kata:end
