@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -154,9 +155,10 @@ var _ = Describe("The API server", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(webhookv1.SetupWebhookWithManager(mgr)).To(Succeed(), "SetupWebhookWithManager")
 		for _, kind := range []string{mutating, validating} {
-			answer := post(mux, hookOf(kind).path)
-			Expect(answer).NotTo(BeNil(), "what is at %s, the path of the webhook in the %s", hookOf(kind).path, kind)
-			Expect(answer.Allowed).To(Equal(kind == mutating), "whether 1 / 0 is allowed by what is at %s, the path of the webhook in the %s", hookOf(kind).path, kind)
+			path := ptr.Deref(hookOf(kind).ClientConfig.Service.Path, "")
+			answer := post(mux, path)
+			Expect(answer).NotTo(BeNil(), "what is at %s, the path of the webhook in the %s", path, kind)
+			Expect(answer.Allowed).To(Equal(kind == mutating), "whether 1 / 0 is allowed by what is at %s, the path of the webhook in the %s", path, kind)
 		}
 	})
 })
