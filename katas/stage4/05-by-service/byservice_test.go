@@ -1,11 +1,8 @@
 package byservice_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -19,11 +16,11 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/cluster"
+	"github.com/kubekata/kubekata/harness/manifest"
 	byservice "github.com/kubekata/kubekata/katas/stage4/05-by-service"
 )
 
@@ -55,19 +52,9 @@ func objects(ns, dir, file string) []*unstructured.Unstructured {
 	if ns != "" {
 		text = forSpec(ns, text)
 	}
-	var list []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
-	for {
-		var object unstructured.Unstructured
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return list
-		}
-		Expect(err).NotTo(HaveOccurred(), "%s/%s is YAML", dir, file)
-		if len(object.Object) > 0 {
-			list = append(list, &object)
-		}
-	}
+	list, err := manifest.Decode([]byte(text))
+	Expect(err).NotTo(HaveOccurred(), "%s/%s is YAML", dir, file)
+	return list
 }
 
 // typed is the one object of a kind in a file of manifests.

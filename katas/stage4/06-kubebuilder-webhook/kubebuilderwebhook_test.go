@@ -1,10 +1,7 @@
 package kubebuilderwebhook_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,11 +13,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/cluster"
+	"github.com/kubekata/kubekata/harness/manifest"
 	kata "github.com/kubekata/kubekata/katas/stage4/06-kubebuilder-webhook"
 	mathv1 "github.com/kubekata/kubekata/katas/stage4/06-kubebuilder-webhook/api/v1"
 	webhookv1 "github.com/kubekata/kubekata/katas/stage4/06-kubebuilder-webhook/internal/webhook/v1"
@@ -54,20 +51,9 @@ func objects(file string, replace ...string) []*unstructured.Unstructured {
 	GinkgoHelper()
 	data, err := kata.Files.ReadFile(file)
 	Expect(err).NotTo(HaveOccurred())
-	text := strings.NewReplacer(replace...).Replace(string(data))
-	var list []*unstructured.Unstructured
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
-	for {
-		var object unstructured.Unstructured
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return list
-		}
-		Expect(err).NotTo(HaveOccurred(), "%s is YAML", file)
-		if len(object.Object) > 0 {
-			list = append(list, &object)
-		}
-	}
+	list, err := manifest.Decode([]byte(strings.NewReplacer(replace...).Replace(string(data))))
+	Expect(err).NotTo(HaveOccurred(), "%s is YAML", file)
+	return list
 }
 
 // typed is the one object of a kind in a file.

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 
@@ -13,10 +11,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubekata/kubekata/harness/manifest"
 	byservice "github.com/kubekata/kubekata/katas/stage4/05-by-service"
 )
 
@@ -45,16 +43,11 @@ func newSite(config *rest.Config, port int64) (*site, error) {
 		if err != nil {
 			return nil, err
 		}
-		decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
-		for {
-			object := &unstructured.Unstructured{}
-			err := decoder.Decode(&object.Object)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file.path, err)
-			}
+		objects, err := manifest.Decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file.path, err)
+		}
+		for _, object := range objects {
 			if err := s.add(object, port); err != nil {
 				return nil, fmt.Errorf("%s: %w", file.path, err)
 			}
@@ -65,7 +58,7 @@ func newSite(config *rest.Config, port int64) (*site, error) {
 
 func (s *site) add(object *unstructured.Unstructured, port int64) error {
 	switch object.GetKind() {
-	case "", "Deployment":
+	case "Deployment":
 		return nil
 	case "Service":
 		object.Object["spec"] = map[string]any{"type": "ExternalName", "externalName": "localhost"}
