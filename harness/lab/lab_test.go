@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/kubekata/kubekata/harness/binaries"
 	"github.com/kubekata/kubekata/harness/lab"
+	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/harness/procs"
 )
 
@@ -100,24 +102,17 @@ func pid(t *testing.T, ctx context.Context, name string) int {
 	return 0
 }
 
-// freePort returns an address on loopback that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestLabIsPrivateAndWhole(t *testing.T) {
 	ctx := isolate(t)
 	if _, ok := lab.Join(ctx); ok {
 		t.Fatal("Join found a lab before one was started")
 	}
 	// What a learner may have exported for another project: kwokctl and etcd take their options from variables too.
-	metrics := freePort(t)
+	port, err := loopback.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := fmt.Sprintf("127.0.0.1:%d", port)
 	t.Setenv("KWOK_KUBE_AUTHORIZATION", "false")
 	t.Setenv("KWOK_RUNTIME", "docker")
 	t.Setenv("ETCD_LISTEN_METRICS_URLS", "http://"+metrics)

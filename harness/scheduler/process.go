@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +22,7 @@ import (
 	"github.com/kubekata/kubekata/harness/cluster"
 	"github.com/kubekata/kubekata/harness/environ"
 	"github.com/kubekata/kubekata/harness/ephemeral"
+	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/harness/workbook"
 )
 
@@ -188,11 +188,11 @@ func launch(kubeconfig string, config []byte) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := loopback.FreePort()
 	if err != nil {
 		return nil, errors.Join(err, clean())
 	}
-	p := &Process{dir: dir, clean: clean, port: port, ended: make(chan struct{})}
+	p := &Process{dir: dir, clean: clean, port: strconv.Itoa(port), ended: make(chan struct{})}
 	file := filepath.Join(dir, "scheduler.yaml")
 	if err := os.WriteFile(file, fill(config, kubeconfig), 0o600); err != nil {
 		return nil, errors.Join(err, clean())
@@ -201,7 +201,7 @@ func launch(kubeconfig string, config []byte) (*Process, error) {
 	if err != nil {
 		return nil, errors.Join(err, clean())
 	}
-	p.cmd = exec.Command(program, "--config="+file, "--bind-address=127.0.0.1", "--secure-port="+port, "--v=2")
+	p.cmd = exec.Command(program, "--config="+file, "--bind-address=127.0.0.1", "--secure-port="+p.port, "--v=2")
 	p.cmd.Env = environ.Servers()
 	p.cmd.Stdout, p.cmd.Stderr = log, log // files: what copies a pipe would be a goroutine
 	err = p.cmd.Start()
@@ -209,15 +209,6 @@ func launch(kubeconfig string, config []byte) (*Process, error) {
 		return nil, errors.Join(fmt.Errorf("start kube-scheduler: %w", err), clean())
 	}
 	return p, nil
-}
-
-func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return strconv.Itoa(port), listener.Close()
 }
 
 // ready returns when the scheduler has read all that it watches, or has ended.

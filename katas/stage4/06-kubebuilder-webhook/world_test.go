@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -37,6 +36,7 @@ import (
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/crash"
+	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/harness/manager"
 	"github.com/kubekata/kubekata/harness/serving"
 	mathv1 "github.com/kubekata/kubekata/katas/stage4/06-kubebuilder-webhook/api/v1"
@@ -172,7 +172,9 @@ func (w *world) openWith(ctx context.Context, shown *pair, bundle func(kind stri
 	}, metav1.CreateOptions{})
 	Expect(err).NotTo(HaveOccurred(), "make service %s/%s for the spec", w.ns, service().Name)
 
-	mux, port := http.NewServeMux(), freePort()
+	mux := http.NewServeMux()
+	port, err := loopback.FreePort()
+	Expect(err).NotTo(HaveOccurred(), "look for a free port")
 	canaries := map[string]*atomic.Int64{mutating: {}, validating: {}}
 	for kind, asked := range canaries {
 		mux.Handle(canaryPath(kind), serving.NewHandler(serving.ReviewerFunc(func(_ context.Context, _ *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
@@ -279,15 +281,6 @@ func (w *world) install(ctx context.Context, object client.Object, add func(cana
 
 // canaryPath is where a configuration's canary sits.
 func canaryPath(kind string) string { return "/canary-" + strings.ToLower(kind) }
-
-// freePort is a port of loopback on which nobody listens.
-func freePort() int {
-	GinkgoHelper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred(), "look for a free port")
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
 
 // calculate is a Calculate as YAML would have it, with a name and a spec.
 func (w *world) calculate(name string, spec map[string]any, change ...func(*unstructured.Unstructured)) *unstructured.Unstructured {

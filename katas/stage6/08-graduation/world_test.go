@@ -35,6 +35,7 @@ import (
 
 	"github.com/kubekata/kubekata/harness"
 	"github.com/kubekata/kubekata/harness/crash"
+	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/harness/manager"
 	"github.com/kubekata/kubekata/harness/serving"
 )
@@ -102,7 +103,9 @@ func (w *world) plan(ctx context.Context, name string, change ...func(*graduatio
 	r.gate = gate
 	certificate, bundle, err := serving.NewCertificate(net.IPv4(127, 0, 0, 1))
 	Expect(err).NotTo(HaveOccurred(), "make a certificate for the spec")
-	r.port, r.bundle = freePort(), bundle
+	port, err := loopback.FreePort()
+	Expect(err).NotTo(HaveOccurred(), "look for a free port")
+	r.port, r.bundle = port, bundle
 
 	transport := &http.Transport{DisableKeepAlives: true}
 	broken, giveUp := context.WithCancel(ctx)
@@ -159,15 +162,6 @@ func (w *world) successor(ctx context.Context, name string, change ...func(*grad
 	GinkgoHelper()
 	w.free(ctx)
 	return w.start(ctx, name, change...)
-}
-
-// freePort is a port of loopback on which nobody listens.
-func freePort() int {
-	GinkgoHelper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred(), "look for a free port")
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // lease is for Eventually: who holds it, or "".

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/kubekata/kubekata/harness/binaries"
 	"github.com/kubekata/kubekata/harness/environ"
+	"github.com/kubekata/kubekata/harness/loopback"
 	"github.com/kubekata/kubekata/harness/workbook"
 )
 
@@ -51,16 +51,17 @@ func startScheduler(dir string, configuration []byte) (*process, error) {
 	if err := os.WriteFile(file, configuration, 0o600); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := loopback.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{log: filepath.Join(dir, "kube-scheduler.log"), server: "https://127.0.0.1:" + port, ended: make(chan struct{})}
+	secure := strconv.Itoa(port)
+	p := &process{log: filepath.Join(dir, "kube-scheduler.log"), server: "https://127.0.0.1:" + secure, ended: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	p.cmd = exec.Command(programs[binaries.Scheduler.Name], "--config="+file, "--bind-address=127.0.0.1", "--secure-port="+port, "--v=2")
+	p.cmd = exec.Command(programs[binaries.Scheduler.Name], "--config="+file, "--bind-address=127.0.0.1", "--secure-port="+secure, "--v=2")
 	p.cmd.Env = environ.Servers()
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program, which then ends that one
@@ -72,15 +73,6 @@ func startScheduler(dir string, configuration []byte) (*process, error) {
 		close(p.ended)
 	}()
 	return p, nil
-}
-
-func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	return strconv.Itoa(port), listener.Close()
 }
 
 // ready returns when kube-scheduler has read all that it watches.
