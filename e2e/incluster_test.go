@@ -92,12 +92,6 @@ func runAppOperator(ctx context.Context, t *testing.T) {
 	says(ctx, t, "operator", "the operator runs")
 }
 
-// killAppOperator ends it without a farewell.
-func killAppOperator(ctx context.Context, t *testing.T) {
-	t.Helper()
-	kill(ctx, t, "operator")
-}
-
 // runInPods runs a kata's program on kind: it builds and loads the image, applies the manifest, both of which kind/ has under the image's name, and waits
 // until the pods of the Deployment of that name, as many as replicas says, are available.
 func runInPods(ctx context.Context, t *testing.T, image string, stage int, kata string, replicas int) {

@@ -202,7 +202,7 @@ func TestDeploymentOperator(t *testing.T) {
 			return ctx
 		}).
 		Assess("puts right, after a restart, what somebody has deleted", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
-			killAppOperator(ctx, t)
+			kill(ctx, t, "operator")
 			in(ctx, t, "delete", "deployment/shop", "service/shop", "--timeout=60s")
 			runAppOperator(ctx, t)
 			replicas(ctx, t, 2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/e2e-framework/pkg/features"
 
 	"github.com/kubekata/kubekata/e2e/process"
+	"github.com/kubekata/kubekata/harness/loopback"
 )
 
 // invoice is one that a candidate says that it has sent. The number is taken from a ConfigMap with an update that fails when somebody else has taken it.
@@ -87,25 +89,26 @@ func elect(ctx context.Context, t *testing.T, candidate func(name string) *proce
 	t.Helper()
 	var all []*process.Process
 	add := func() { all = append(all, candidate(fmt.Sprint("candidate-", len(all)+1))) }
+	candidates := func() []*process.Process { return all }
 	for range 3 {
 		add()
 	}
 	for range kills {
-		if err := leads(ctx, t, all).Kill(); err != nil {
+		if err := leads(ctx, t, candidates).Kill(); err != nil {
 			t.Fatal(err)
 		}
 		add()
 	}
-	leads(ctx, t, all)
+	leads(ctx, t, candidates)
 	return all
 }
 
-// leads waits for a candidate that leads, and has sent an invoice.
-func leads(ctx context.Context, t *testing.T, candidates []*process.Process) *process.Process {
+// leads waits for a candidate that leads, and has sent an invoice. Which candidates there are, is asked again and again.
+func leads(ctx context.Context, t *testing.T, candidates func() []*process.Process) *process.Process {
 	t.Helper()
 	var found *process.Process
 	eventually(ctx, t, "a candidate leads, and sends an invoice", func(context.Context) error {
-		if found = leader(candidates); found == nil {
+		if found = leader(candidates()); found == nil {
 			return errors.New("nobody does")
 		}
 		return nil
@@ -150,27 +153,13 @@ func TestLeaderElectionInPods(t *testing.T) {
 	logs := map[string]*process.Process{}
 	follow := func(ctx context.Context, t *testing.T) []*process.Process {
 		t.Helper()
-		var all []*process.Process
 		ready := `--output=jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}{.metadata.name}{"\n"}{end}`
 		for pod := range strings.FieldsSeq(in(ctx, t, "get", "pods", "--selector=app.kubernetes.io/name="+deployment, ready)) {
 			if logs[pod] == nil {
 				logs[pod] = start(ctx, t, pod, kubectl, "logs", "--follow", "--namespace="+of(ctx).namespace, "pod/"+pod)
 			}
 		}
-		for _, log := range logs {
-			all = append(all, log)
-		}
-		return all
-	}
-	leads := func(ctx context.Context, t *testing.T) (leads *process.Process) {
-		t.Helper()
-		eventually(ctx, t, "a candidate leads, and sends an invoice", func(ctx context.Context) error {
-			if leads = leader(follow(ctx, t)); leads == nil {
-				return errors.New("nobody does")
-			}
-			return nil
-		})
-		return leads
+		return slices.Collect(maps.Values(logs))
 	}
 
 	testenv.Test(t, features.New("three candidates in pods").WithLabel("stage", "6").WithLabel("provider", "kind").
@@ -179,8 +168,9 @@ func TestLeaderElectionInPods(t *testing.T) {
 			return ctx
 		}).
 		Assess("lead one after the other, however often the leader's pod is deleted by force", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
+			candidates := func() []*process.Process { return follow(ctx, t) }
 			for range killsInPods {
-				led := leads(ctx, t)
+				led := leads(ctx, t, candidates)
 				led.ExpectEnd()
 				// The kubelet sends a SIGTERM first, even so: the lease may have been given back.
 				in(ctx, t, "delete", "pod", led.Name, "--force", "--grace-period=0", "--timeout=60s")
@@ -191,8 +181,8 @@ func TestLeaderElectionInPods(t *testing.T) {
 					return nil
 				})
 			}
-			leads(ctx, t)
-			if turns := turns(t, follow(ctx, t)); len(turns) != killsInPods+1 {
+			leads(ctx, t, candidates)
+			if turns := turns(t, candidates()); len(turns) != killsInPods+1 {
 				t.Errorf("%d candidates have sent invoices, one after the other, want %d: %s", len(turns), killsInPods+1, strings.Join(turns, ", "))
 			}
 			return ctx
@@ -234,20 +224,13 @@ func redisServer(ctx context.Context, t *testing.T, dir, addr string) *process.P
 		"--bind", host, "--port", port, "--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
 }
 
-// freeAddr is an address on loopback on which nobody listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func TestRedisLock(t *testing.T) {
+	port, err := loopback.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-func TestRedisLock(t *testing.T) {
 	var (
-		dir, addr = t.TempDir(), freeAddr(t)
+		dir, addr = t.TempDir(), fmt.Sprintf("127.0.0.1:%d", port)
 		redis     *process.Process
 		all       []*process.Process
 	)
@@ -272,7 +255,7 @@ func TestRedisLock(t *testing.T) {
 	} else {
 		journey.Assess("go on where they were when Redis is killed and comes back", func(ctx context.Context, t *testing.T, _ *envconf.Config) context.Context {
 			// Who leads loses the lock, if Redis takes longer than the deadline.
-			led := leads(ctx, t, all)
+			led := leads(ctx, t, func() []*process.Process { return all })
 			led.ExpectEnd()
 			before := len(invoices(all))
 			if err := redis.Kill(); err != nil {
