@@ -2,6 +2,7 @@ package finalizers_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -122,19 +123,8 @@ func get(ctx context.Context, m *corev1.ConfigMap) *corev1.ConfigMap {
 func expectGone(ctx context.Context, m *corev1.ConfigMap) {
 	GinkgoHelper()
 	if got := lookup(ctx, m); got != nil {
-		Fail("configmap " + m.Namespace + "/" + m.Name + " is still there, with the finalizers " + format(got.Finalizers))
+		Fail("configmap " + m.Namespace + "/" + m.Name + " is still there, with the finalizers " + "[" + strings.Join(got.Finalizers, ", ") + "]")
 	}
-}
-
-func format(finalizers []string) string {
-	s := "["
-	for i, f := range finalizers {
-		if i > 0 {
-			s += ", "
-		}
-		s += f
-	}
-	return s + "]"
 }
 
 func isWrite(r cluster.Request) bool {
